@@ -1,0 +1,1 @@
+//! Rules from evidence to the next step, in plain words.

@@ -1,0 +1,1 @@
+//! What plugin authors run: build, test, new, doctor.

@@ -1,0 +1,1 @@
+//! Which plugin looks at which endpoint, and what it concluded.

@@ -1,0 +1,1 @@
+//! How a run ends as an exit code.

@@ -1,0 +1,1 @@
+//! The WebAssembly side of a check; the only room that knows wasmtime.

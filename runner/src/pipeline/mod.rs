@@ -1,0 +1,1 @@
+//! Wires the stages; the only room that knows all of them, the clock included.

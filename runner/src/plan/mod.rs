@@ -1,0 +1,1 @@
+//! Decides what to send next, and when. No I/O, no clock.

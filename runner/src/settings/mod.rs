@@ -1,0 +1,1 @@
+//! What was typed, made sense of: validated, merged, ready for the pipeline.

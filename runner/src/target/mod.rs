@@ -1,0 +1,1 @@
+//! Text to targets. No network.
