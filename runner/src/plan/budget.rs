@@ -8,8 +8,8 @@
 //! arrive, and the interval is learned from the proofs.
 //!
 //! A port is silent for another reason than the budget when an error arrives
-//! for a datagram that was sent right after its own: there was budget left.
-//! Such a *sandwich* must be seen twice, more often on a lossy path.
+//! for a control probe that was sent right after its own datagram: there was
+//! budget left. Such a *sandwich* must be seen twice, more often on a lossy path.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -19,12 +19,12 @@ use super::{PEER, Plan, schedule};
 use crate::model::{Moment, Transport};
 
 /// How long before an answered datagram ours may have been sent to have met
-/// the same budget.
-const SANDWICH: Duration = Duration::from_millis(30);
+/// the same budget: so short that hardly any budget earns an error meanwhile.
+const SANDWICH: Duration = Duration::from_millis(5);
 
-/// Proofs after which only controls make sandwiches: where errors come freely,
-/// silence needs no budget to explain it and the search would cost.
-const MANY_PROOFS: u32 = 64;
+/// Spread of round trips from which on packets overtake each other so often
+/// that the order of sending says little.
+const JITTER: Duration = Duration::from_millis(30);
 
 /// Ports asked in one turn once the regular proofs stopped coming.
 const BATCH: usize = 8;
@@ -56,18 +56,18 @@ impl Plan {
         }
         let udp = &mut self.peers[peer as usize].udp;
         udp.last_proof = at;
-        if purpose == Purpose::Control || udp.proofs <= MANY_PROOFS {
-            self.sandwich(peer, index, sent, at);
+        if purpose == Purpose::Control {
+            self.sandwich(peer, sent, at);
         }
     }
 
     /// Every silent port asked shortly before `sent` was asked within budget.
-    fn sandwich(&mut self, peer: u32, proved: u32, sent: Moment, at: Moment) {
+    fn sandwich(&mut self, peer: u32, sent: Moment, at: Moment) {
         let needed = self.needed_sandwiches(peer);
         let mut entries = std::mem::take(&mut self.peers[peer as usize].udp.entries);
         entries.retain(|(index, generation)| {
             let Some(entry) = self.live(*index, *generation) else { return false };
-            if *index == proved || entry.phase == Phase::Closing {
+            if entry.phase == Phase::Closing {
                 return true;
             }
             let met = entry
@@ -94,7 +94,7 @@ impl Plan {
         /// Where packets overtake each other, each sandwich is a coin's toss.
         const TOSSES: u8 = 8;
         let known = &self.peers[peer as usize];
-        if known.slowest.saturating_sub(known.fastest) > SANDWICH {
+        if known.slowest.saturating_sub(known.fastest) > JITTER {
             return TOSSES;
         }
         let lost = known.share_lost();
@@ -138,7 +138,8 @@ impl Plan {
         let peer = self.entry(index).peer;
         let needed = self.needed_sandwiches(peer);
         let entry = self.entry(index);
-        let graded = entry.sandwiches >= needed || entry.heard;
+        // There was time for one more than an early verdict needs.
+        let graded = entry.sandwiches > needed || entry.heard;
         if graded || self.peers[peer as usize].udp.proofs == 0 {
             return self.close(index, now);
         }

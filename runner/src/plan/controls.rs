@@ -17,7 +17,7 @@ const FEW_PORTS: u32 = 4;
 /// How long a control probe is sent after the retries that it grades.
 ///
 /// Short, so that no token of the ICMP budget is likely to fall due in between.
-const CONTROL_LAG: Duration = Duration::from_millis(10);
+const CONTROL_LAG: Duration = Duration::from_millis(2);
 
 /// Pause between two control probes of one peer.
 const CONTROL_PAUSE: Duration = Duration::from_millis(60);
