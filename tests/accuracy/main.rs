@@ -8,4 +8,6 @@
 mod support;
 
 mod harness;
+mod path;
 mod refusals;
+mod routing;
