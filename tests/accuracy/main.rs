@@ -7,7 +7,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod elsewhere;
 mod harness;
+mod liars;
 mod path;
 mod refusals;
 mod routing;

@@ -84,6 +84,12 @@ impl Expectation {
         self
     }
 
+    /// Nothing came back: the state that this leaves open, and the reason.
+    pub fn is_silent(&mut self) -> &mut Self {
+        let state = if self.transport == Transport::Tcp { "filtered" } else { "open|filtered" };
+        self.is(state).because(&["no-response"])
+    }
+
     /// The ICMP error that must be shown as evidence.
     pub fn icmp(&mut self, kind: u8, code: u8) -> &mut Self {
         self.icmp = Some((kind, code));
@@ -313,17 +319,18 @@ impl Expectation {
             let said = row.pointer(pointer).unwrap_or(&Value::Null);
             want(pointer, said == value, said, value.to_string());
         }
-        self.count(evidence, sightings, &mut want);
+        self.count(row, sightings, &mut want);
         complaints
     }
 
     /// Attempts are counted as they left and answers never exceed them.
     fn count(
         &self,
-        evidence: &Value,
+        row: &Value,
         sightings: &[Sighting],
         want: &mut impl FnMut(&str, bool, &Value, String),
     ) {
+        let evidence = &row["evidence"];
         let attempts = evidence["attempts"].as_u64().unwrap_or(0);
         let answered = evidence["answered"].as_u64().unwrap_or(0);
         if let Some(range) = &self.attempts {
@@ -342,7 +349,7 @@ impl Expectation {
         let slack = u64::from(self.transport == Transport::Tcp);
         let honest = attempts <= left && left <= attempts + slack;
         want("attempts", honest, &evidence["attempts"], format!("the {left} that left"));
-        let silent = self.reasons == ["no-response"];
+        let silent = row["reason"] == "no-response";
         let plausible = if silent { answered == 0 } else { (1..=attempts).contains(&answered) };
         let wanted = if silent { "0".to_owned() } else { format!("1 to {attempts}") };
         want("answered", plausible, &evidence["answered"], wanted);
