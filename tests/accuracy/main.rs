@@ -8,8 +8,13 @@
 mod support;
 
 mod elsewhere;
+mod front;
 mod harness;
 mod liars;
+mod limits;
+mod local;
+mod names;
+mod near;
 mod path;
 mod refusals;
 mod routing;

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-pub use super::namespace::{Namespace, address, network};
-use super::packet::Family;
+use super::namespace::Namespace;
+pub use super::namespace::address;
 use super::services::{Services, Tcp, Udp};
 use super::skip;
 use super::wire::{Course, Wire};
