@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ fn with_zone(names: impl IntoIterator<Item = (&'static str, Answer)>) -> Option<
     }
     routed.peer.filter("input", &rules);
     let zone = Zone::new(names);
-    let answer: Udp = Udp::Answer(Arc::new(move |query| zone.answer(query)));
+    let answer = Udp::Answer(Arc::new(move |query| zone.answer(query)));
     routed.world.udp(&routed.peer, v4(SERVER), &[53], &answer);
     Some(routed)
 }
@@ -155,4 +156,25 @@ fn a_name_without_an_address_says_why() {
     assert_eq!(states(&ran, "real.world.test").len(), 1, "{ran:?}");
     assert_eq!(ran.code(), 2, "{ran:?}");
     assert!(ran.wall < Duration::from_secs(10), "the resolver's own limits hold\n{ran:?}");
+}
+
+#[test]
+fn the_name_server_of_these_tests_satisfies_a_stock_resolver() {
+    let answers = [
+        ("real.world.test", Answer::Addresses(vec![v4(OPEN), v6(OPEN)])),
+        ("alias.world.test", Answer::Alias("real.world.test")),
+    ];
+    let Some(routed) = with_zone(answers) else { return };
+    let ran = Portscan::new(&routed.world)
+        .resolver(v4(SERVER))
+        .args(["ahosts", "alias.world.test"])
+        .run_program(Path::new("/usr/bin/getent"));
+    let mut said: Vec<IpAddr> = ran
+        .stdout
+        .lines()
+        .filter(|line| line.contains("STREAM"))
+        .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+        .collect();
+    said.sort();
+    assert_eq!(said, [v4(OPEN), v6(OPEN)], "{ran:?}");
 }

@@ -105,7 +105,7 @@ fn doubled_and_reordered_packets_change_nothing() {
         let ip = subject(packet, way).map(|(_, socket)| socket.ip());
         count += 1;
         // Every second packet waits until several later ones have passed.
-        let late = Duration::from_millis(if count % 2 == 0 { 30 } else { 0 });
+        let late = Duration::from_millis(if count.is_multiple_of(2) { 30 } else { 0 });
         if ip.is_some_and(|ip| is_host(ip, 15)) {
             outlet.forward_after(late, packet);
             outlet.forward_after(late + Duration::from_millis(3), packet);

@@ -134,9 +134,8 @@ impl Namespace {
 
     /// Sets values under `/proc/sys/net`.
     pub fn sysctls(&self, values: &[(&str, &str)]) {
-        for (key, error) in self.try_sysctls(values) {
-            panic!("cannot set net/{key} in {}: {error}", self.label());
-        }
+        let failed = self.try_sysctls(values);
+        assert!(failed.is_empty(), "cannot set in {}: {failed:?}", self.label());
     }
 
     fn try_sysctls<'a>(&self, values: &[(&'a str, &str)]) -> Vec<(&'a str, std::io::Error)> {

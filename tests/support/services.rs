@@ -42,8 +42,11 @@ pub enum Udp {
     /// Sends it back from another socket.
     EchoFrom(Arc<UdpSocket>),
     /// Sends back what a function makes of it, if anything.
-    Answer(Arc<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>),
+    Answer(Answerer),
 }
+
+/// Makes an answer of a datagram, or none.
+pub type Answerer = Arc<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>;
 
 /// The servers of a world.
 pub struct Services {
