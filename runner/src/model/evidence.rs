@@ -25,6 +25,12 @@ pub enum Signal {
     },
     /// An ICMP error that quotes our packet.
     Icmp(IcmpError),
+    /// An error number without an ICMP error behind it: the network said no
+    /// and the kernel kept nothing but this (an old kernel, a full queue).
+    Errno {
+        /// The operating system's error number.
+        errno: i32,
+    },
     /// This machine refused to send. Nothing left.
     Local {
         /// The operating system's error number.
