@@ -1,8 +1,9 @@
 //! Something in front of the peer answers in its place.
 
+use crate::refusals::unreachables;
 use crate::support::namespace::Namespace;
 use crate::support::packet::Family;
-use crate::support::services::Tcp;
+use crate::support::services::{Tcp, Udp};
 use crate::support::trial::Trial;
 use crate::support::world::{FAR, NEAR, Routed, World, address};
 
@@ -46,6 +47,35 @@ fn a_syn_proxy_with_a_dead_backend_is_open_as_far_as_a_handshake_can_tell() {
     router.filter("forward", &rules);
     router.sysctls(&[("netfilter/nf_conntrack_tcp_loose", "0")]);
     peer.filter("input", &drops);
+    trial.run();
+}
+
+#[test]
+fn a_translated_target_speaks_in_its_own_name() {
+    let Some(Routed { world, router, peer }) = Routed::plain(&[10]) else { return };
+    // Nothing has this address: the router rewrites it, in errors as well.
+    const PUBLIC: u8 = 99;
+    let mut rules = String::new();
+    let mut trial = Trial::new(&world);
+    for family in Family::BOTH {
+        let (public, inside) = (address(family, FAR, PUBLIC), address(family, FAR, 10));
+        rules += &format!("{0} daddr {public} dnat {0} to {inside}\n", family.keyword());
+        let (kind, code, _) = unreachables(family);
+        world.tcp(&peer, inside, &[8001], Tcp::Silent);
+        world.udp(&peer, inside, &[8001], &Udp::Echo);
+        trial.tcp(public, 8001, "translated to a listener").is("open").because(&["syn-ack"]);
+        trial.udp(public, 8001, "translated to an echo").is("open").because(&["udp-response"]);
+        trial.tcp(public, 8011, "translated; nobody listens").is("closed").because(&["reset"]);
+        trial
+            .udp(public, 8011, "translated; nobody listens")
+            .is("closed")
+            .because(&["port-unreach"])
+            .icmp(kind, code)
+            .from(public, "target");
+    }
+    router.nft(&format!(
+        "table inet nat {{\nchain pre {{\ntype nat hook prerouting priority -100;\n{rules}}}\n}}\n"
+    ));
     trial.run();
 }
 

@@ -8,9 +8,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::support::packet::{
-    self, ACK, Checksum, FIN, Family, Packet, RST, SYN, Segment, TCP, UDP, icmp_error,
-};
+use crate::support::forge::{self, Checksum, Segment, icmp_error};
+use crate::support::packet::{ACK, FIN, Family, Packet, RST, SYN, TCP, UDP};
 use crate::support::trial::{Expectation, Transport, Trial};
 use crate::support::wire::{Outlet, Way};
 use crate::support::world::{FAR, Routed, address};
@@ -70,7 +69,7 @@ impl Probe<'_> {
     ) -> Vec<u8> {
         let source = SocketAddr::new(self.asked.ip(), port);
         let segment = Segment { flags, sequence, acknowledgement, window: 64240 };
-        packet::tcp(source, self.us, segment, sum)
+        forge::tcp(source, self.us, segment, sum)
     }
 
     /// The SYN-ACK that a real peer would send.
@@ -85,7 +84,7 @@ impl Probe<'_> {
 
     /// A datagram from a socket of the liar's choice.
     fn datagram(&self, from: SocketAddr) -> Vec<u8> {
-        packet::udp(from, self.us, b"hello", Checksum::Right)
+        forge::udp(from, self.us, b"hello", Checksum::Right)
     }
 
     /// An ICMP error about the probe. Type and code of either family.
@@ -317,7 +316,7 @@ const UDP_LIES: &[Case] = &[
         );
     }),
     udp(5019, "an answer with a wrong checksum", is_silence, |probe, _, out| {
-        out.answer_after(NOW, packet::udp(probe.asked, probe.us, b"hello", Checksum::Wrong));
+        out.answer_after(NOW, forge::udp(probe.asked, probe.us, b"hello", Checksum::Wrong));
     }),
     udp(5021, "foreign ICMP first, then an answer", is_open, |probe, _, out| {
         let quote = probe.quote_with(|header| header[0] ^= 0x55);
@@ -325,8 +324,8 @@ const UDP_LIES: &[Case] = &[
         out.answer_after(NOW, probe.datagram(probe.asked));
     }),
     udp(5024, "an answer to a port that we did not ask from", is_silence, |probe, _, out| {
-        let wrong = SocketAddr::new(probe.us.ip(), probe.us.port() ^ 1);
-        out.answer_after(NOW, packet::udp(probe.asked, wrong, b"hello", Checksum::Right));
+        let wrong = SocketAddr::new(probe.us.ip(), 9);
+        out.answer_after(NOW, forge::udp(probe.asked, wrong, b"hello", Checksum::Right));
     }),
 ];
 

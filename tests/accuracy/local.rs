@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::support::namespace::Namespace;
 use crate::support::packet::Family;
 use crate::support::services::{Tcp, Udp};
 use crate::support::trial::{Transport, Trial, everywhere};
@@ -18,6 +19,40 @@ fn a_missing_route_is_this_machines_own() {
             .expect(transport, address(family, FAR, 10), 8001, "this machine has no route")
             .is("unknown")
             .because(&["local-no-route"])
+            .unwitnessed();
+    }
+    trial.run();
+}
+
+#[test]
+fn a_family_that_is_switched_off_is_this_machines_own() {
+    let Some(Routed { world, peer, .. }) = Routed::plain(&[10]) else { return };
+    world.prober.sysctls(&[("ipv6/conf/all/disable_ipv6", "1")]);
+    let mut trial = Trial::new(&world);
+    let (v4, v6) = (address(Family::V4, FAR, 10), address(Family::V6, FAR, 10));
+    world.tcp(&peer, v4, &[8001], Tcp::Silent);
+    trial.tcp(v4, 8001, "a listener").is("open").because(&["syn-ack"]);
+    for transport in Transport::BOTH {
+        trial
+            .expect(transport, v6, 8001, "IPv6 is switched off here")
+            .is("unknown")
+            .because(&["local-no-route"])
+            .unwitnessed();
+    }
+    trial.run();
+}
+
+#[test]
+fn a_broadcast_address_is_not_probed_and_not_judged() {
+    let Some(world) = World::new() else { return };
+    let neighbour = Namespace::new("neighbour");
+    world.join((&world.prober, "lan0", 2), (&neighbour, "lan0", 1), NEAR);
+    let mut trial = Trial::new(&world);
+    for transport in Transport::BOTH {
+        trial
+            .expect(transport, address(Family::V4, NEAR, 255), 8001, "the link's broadcast address")
+            .is("unknown")
+            .because(&["local-denied", "local-no-route"])
             .unwitnessed();
     }
     trial.run();

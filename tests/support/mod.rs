@@ -8,6 +8,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part of the harness")]
 
 pub mod dns;
+pub mod expectation;
+pub mod forge;
 pub mod namespace;
 pub mod packet;
 pub mod portscan;

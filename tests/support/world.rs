@@ -7,6 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Once;
 
 use tempfile::TempDir;
 
@@ -36,8 +37,9 @@ impl World {
             return None;
         }
         let prober = Namespace::new("prober");
+        sweep_stages();
         let stage = tempfile::Builder::new()
-            .prefix("portscan-world-")
+            .prefix(&format!("{STAGE_PREFIX}{}-", std::process::id()))
             .tempdir()
             .expect("a temporary folder can be made");
         // The program under test runs as nobody and reads its files here.
@@ -94,6 +96,26 @@ impl World {
     pub fn tcp_at(&self, at: &Namespace, socket: SocketAddr, manners: Tcp) {
         self.services.tcp(at, socket, manners);
     }
+}
+
+/// How the folders of worlds begin; the maker's process id follows.
+const STAGE_PREFIX: &str = "portscan-world-";
+
+/// Removes the folders that killed test runs left behind. (Of everything else
+/// in a world the kernel takes care.)
+fn sweep_stages() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let maker = name.to_str().and_then(|n| n.strip_prefix(STAGE_PREFIX)?.split('-').next());
+            let Some(maker) = maker.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
+            if !Path::new(&format!("/proc/{maker}")).exists() {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    });
 }
 
 /// The number of the network between the prober and the first router.
