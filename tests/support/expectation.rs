@@ -1,6 +1,6 @@
 //! The truth about one endpoint, and where a row or the world differs from it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
@@ -174,81 +174,69 @@ impl Expectation {
     }
 
     /// Where the row is wrong.
+    ///
+    /// # Panics
+    /// When the expectation asks for no state: it would prove nothing.
     pub fn complaints(&self, row: &Value, sightings: &[Sighting]) -> Vec<String> {
-        let mut complaints = Vec::new();
-        let mut want = |what: &str, right: bool, said: &Value, wanted: String| {
-            if !right {
-                complaints.push(format!("portscan: {what} {said}, want {wanted}"));
-            }
-        };
-        let one_of = |said: &Value, wanted: &[&str]| {
-            wanted.is_empty() || said.as_str().is_some_and(|word| wanted.contains(&word))
-        };
-        let evidence = &row["evidence"];
-        want("state", one_of(&row["state"], &self.states), &row["state"], self.states.join(" or "));
-        let reason = &row["reason"];
-        want("reason", one_of(reason, &self.reasons), reason, self.reasons.join(" or "));
+        assert!(!self.states.is_empty(), "{}: no state is asked for", self.written);
+        let mut complaints = Complaints::default();
+        self.hold_verdict(row, &mut complaints);
+        self.hold_sender(&row["evidence"], &mut complaints);
+        self.hold_round_trip(row, &mut complaints);
+        self.hold_counts(row, sightings, &mut complaints);
+        self.hold_notes(row, &mut complaints);
+        for (pointer, value) in &self.also {
+            let said = row.pointer(pointer).unwrap_or(&Value::Null);
+            complaints.unless(said == value, pointer, said, value);
+        }
+        complaints.list
+    }
+
+    fn hold_verdict(&self, row: &Value, complaints: &mut Complaints) {
+        for (what, wanted) in [("state", &self.states), ("reason", &self.reasons)] {
+            let said = row[what].as_str().unwrap_or_default();
+            let right = wanted.is_empty() || wanted.contains(&said);
+            complaints.unless(right, what, &row[what], wanted.join(" or "));
+        }
+    }
+
+    fn hold_sender(&self, evidence: &Value, complaints: &mut Complaints) {
         let icmp = &evidence["icmp"];
         match self.icmp {
             Some((kind, code)) => {
                 let right = icmp["type"] == kind && icmp["code"] == code;
-                want("icmp", right, icmp, format!("{kind}/{code}"));
+                complaints.unless(right, "icmp", icmp, format!("{kind}/{code}"));
             }
-            None if self.is_plain() => want("icmp", icmp.is_null(), icmp, "none".to_owned()),
-            None => {}
+            None => complaints.unless(icmp.is_null() || !self.is_plain(), "icmp", icmp, "none"),
         }
         if let Some(from) = self.from {
             let said = evidence["from"].as_str().and_then(|text| text.parse::<IpAddr>().ok());
-            want("from", said == Some(from), &evidence["from"], from.to_string());
+            complaints.unless(said == Some(from), "from", &evidence["from"], from);
         }
         if let Some(role) = self.role {
-            want(
-                "from_role",
-                evidence["from_role"] == role,
-                &evidence["from_role"],
-                role.to_owned(),
-            );
+            let said = &evidence["from_role"];
+            complaints.unless(said == role, "from_role", said, role);
         }
+    }
+
+    fn hold_round_trip(&self, row: &Value, complaints: &mut Complaints) {
         let rtt = &row["rtt_ms"];
         if let Some(range) = &self.rtt_ms {
             let right = rtt.as_f64().is_some_and(|ms| range.contains(&ms));
-            want("rtt_ms", right, rtt, format!("{range:?}"));
+            complaints.unless(right, "rtt_ms", rtt, format!("{range:?}"));
         }
-        if self.reasons == ["no-response"] {
-            want("rtt_ms", rtt.is_null(), rtt, "null, for nothing came back".to_owned());
+        if row["reason"] == "no-response" {
+            complaints.unless(rtt.is_null(), "rtt_ms", rtt, "null, for nothing came back");
         }
-        if let Some(words) = self.note {
-            let notes = row["notes"].as_array().cloned().unwrap_or_default();
-            let right = notes
-                .iter()
-                .any(|note| note.as_str().is_some_and(|text| text.to_lowercase().contains(words)));
-            want("notes", right, &row["notes"], format!("one with \"{words}\""));
-        }
-        for (pointer, value) in &self.also {
-            let said = row.pointer(pointer).unwrap_or(&Value::Null);
-            want(pointer, said == value, said, value.to_string());
-        }
-        self.count(row, sightings, &mut want);
-        complaints
     }
 
     /// Attempts are counted as they left and answers never exceed them.
-    fn count(
-        &self,
-        row: &Value,
-        sightings: &[Sighting],
-        want: &mut impl FnMut(&str, bool, &Value, String),
-    ) {
-        let evidence = &row["evidence"];
-        let attempts = evidence["attempts"].as_u64().unwrap_or(0);
-        let answered = evidence["answered"].as_u64().unwrap_or(0);
+    fn hold_counts(&self, row: &Value, sightings: &[Sighting], complaints: &mut Complaints) {
+        let (attempts, answered) = (&row["evidence"]["attempts"], &row["evidence"]["answered"]);
+        let attempted = attempts.as_u64().unwrap_or(0);
         if let Some(range) = &self.attempts {
-            want(
-                "attempts",
-                range.contains(&attempts),
-                &evidence["attempts"],
-                format!("{range:?}"),
-            );
+            let right = range.contains(&attempted);
+            complaints.unless(right, "attempts", attempts, format!("{range:?}"));
         }
         if !self.own_packets {
             return;
@@ -256,12 +244,21 @@ impl Expectation {
         let left = witness::probes(sightings) as u64;
         // A SYN may be repeated by the kernel between the verdict and the close.
         let slack = u64::from(self.transport == Transport::Tcp);
-        let honest = attempts <= left && left <= attempts + slack;
-        want("attempts", honest, &evidence["attempts"], format!("the {left} that left"));
+        let right = attempted <= left && left <= attempted + slack;
+        complaints.unless(right, "attempts", attempts, format!("the {left} that left"));
         let silent = row["reason"] == "no-response";
-        let plausible = if silent { answered == 0 } else { (1..=attempts).contains(&answered) };
-        let wanted = if silent { "0".to_owned() } else { format!("1 to {attempts}") };
-        want("answered", plausible, &evidence["answered"], wanted);
+        let range = if silent { 0..=0 } else { 1..=attempted };
+        let right = answered.as_u64().is_some_and(|count| range.contains(&count));
+        complaints.unless(right, "answered", answered, format!("{range:?}"));
+    }
+
+    fn hold_notes(&self, row: &Value, complaints: &mut Complaints) {
+        let Some(words) = self.note else { return };
+        let notes = row["notes"].as_array().map_or(&[][..], Vec::as_slice);
+        let has_words =
+            |note: &Value| note.as_str().is_some_and(|text| text.to_lowercase().contains(words));
+        let right = notes.iter().any(has_words);
+        complaints.unless(right, "notes", &row["notes"], format!("one with \"{words}\""));
     }
 
     /// A state that needs no ICMP error: one in the evidence would be a lie.
@@ -309,5 +306,20 @@ impl Expectation {
             let _ = writeln!(story, "    row: {row}");
         }
         let _ = writeln!(story, "    packets:\n{}", witness::describe(sightings));
+    }
+}
+
+/// What is wrong with a row, a line each.
+#[derive(Default)]
+struct Complaints {
+    list: Vec<String>,
+}
+
+impl Complaints {
+    /// Adds a line unless the value said is `right`.
+    fn unless(&mut self, right: bool, what: &str, said: &Value, wanted: impl fmt::Display) {
+        if !right {
+            self.list.push(format!("portscan: {what} {said}, want {wanted}"));
+        }
     }
 }

@@ -84,6 +84,7 @@ impl<'w> Trial<'w> {
         /// Endpoints whose packets are shown, and those that get a line at all.
         const MOST_STORIES: usize = 5;
         const MOST_LINES: usize = 25;
+        self.world.witness.catch_up();
         let report = ran.report();
         let rows = report["endpoints"].as_array().expect("the schema asks for it");
         let mut story = String::new();
@@ -137,9 +138,6 @@ fn due_exit_code(report: &Value) -> i32 {
 /// The promise that every JSON report keeps.
 static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/schema/report-1.schema.json");
-    if !std::path::Path::new(path).exists() {
-        return jsonschema::validator_for(&Value::Bool(true)).expect("true accepts everything");
-    }
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let schema = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
     jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{path}: {error}"))

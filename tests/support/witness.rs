@@ -4,15 +4,15 @@
 //! differ, it says whether the world sent what the test claims that it sends.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::namespace::Namespace;
-use super::packet::{ACK, Packet, RST, SYN};
+use super::packet::{ACK, Packet, RST, SYN, UDP};
 use super::system::{self, Direction};
 
 /// A packet that passed the prober's door.
@@ -39,9 +39,24 @@ impl Sighting {
 
 /// The running observer. It ends with this value.
 pub struct Witness {
-    sightings: Arc<Mutex<Vec<Sighting>>>,
+    namespace: Namespace,
+    notes: Arc<Notes>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the observing thread writes down.
+#[derive(Default)]
+struct Notes {
+    sightings: Mutex<Vec<Sighting>>,
+    /// Told of every new sighting.
+    more: Condvar,
+}
+
+impl Notes {
+    fn lock(&self) -> MutexGuard<'_, Vec<Sighting>> {
+        self.sightings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// More than any world sends; a flood must not fill the memory.
@@ -53,30 +68,52 @@ impl Witness {
         let socket = namespace
             .enter(system::open_packet_socket)
             .unwrap_or_else(|error| panic!("cannot watch {}: {error}", namespace.label()));
-        let sightings = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::new(Notes::default());
         let stop = Arc::new(AtomicBool::new(false));
-        let (into, until) = (Arc::clone(&sightings), Arc::clone(&stop));
+        let (into, until) = (Arc::clone(&notes), Arc::clone(&stop));
         let thread = std::thread::Builder::new()
             .name("witness".to_owned())
             .spawn(move || watch(&socket, &into, &until))
             .expect("a thread can be started");
-        Witness { sightings, stop, thread: Some(thread) }
+        Witness { namespace: namespace.clone(), notes, stop, thread: Some(thread) }
     }
 
     /// Forgets what was seen.
     pub fn forget(&self) {
-        self.sightings.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.notes.lock().clear();
+    }
+
+    /// Waits until everything that has passed so far is written down.
+    ///
+    /// # Panics
+    /// When that takes longer than any queue can explain.
+    pub fn catch_up(&self) {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        // A packet that is surely the last one: what is older was seen before it.
+        let mark = format!("mark {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.namespace
+            .enter(|| UdpSocket::bind("127.0.0.1:0")?.send_to(mark.as_bytes(), "127.0.0.1:9"))
+            .expect("loopback takes a datagram");
+        let is_missing = |sightings: &mut Vec<Sighting>| {
+            !sightings
+                .iter()
+                .rev()
+                .any(|s| s.packet.protocol == UDP && s.packet.payload() == mark.as_bytes())
+        };
+        let waited = self.notes.more.wait_timeout_while(self.notes.lock(), PATIENCE, is_missing);
+        let timeout = waited.unwrap_or_else(PoisonError::into_inner).1;
+        assert!(!timeout.timed_out(), "the witness lags behind");
     }
 
     /// Everything about one endpoint, oldest first.
     pub fn of_endpoint(&self, protocol: u8, endpoint: SocketAddr) -> Vec<Sighting> {
-        let sightings = self.sightings.lock().unwrap_or_else(PoisonError::into_inner);
-        sightings.iter().filter(|s| s.is_about(protocol, endpoint)).cloned().collect()
+        self.notes.lock().iter().filter(|s| s.is_about(protocol, endpoint)).cloned().collect()
     }
 
     /// Everything.
     pub fn all(&self) -> Vec<Sighting> {
-        self.sightings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.notes.lock().clone()
     }
 }
 
@@ -89,7 +126,7 @@ impl Drop for Witness {
     }
 }
 
-fn watch(socket: &OwnedFd, sightings: &Mutex<Vec<Sighting>>, stop: &AtomicBool) {
+fn watch(socket: &OwnedFd, notes: &Notes, stop: &AtomicBool) {
     let mut buffer = vec![0; 2048];
     while !stop.load(Ordering::Relaxed) {
         if system::wait_readable(&[socket.as_raw_fd()], 20).is_err() {
@@ -97,9 +134,10 @@ fn watch(socket: &OwnedFd, sightings: &Mutex<Vec<Sighting>>, stop: &AtomicBool) 
         }
         while let Ok((len, direction)) = system::read_packet(socket.as_fd(), &mut buffer) {
             let Some(packet) = Packet::read(&buffer[..len.min(2048)]) else { continue };
-            let mut sightings = sightings.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sightings = notes.lock();
             if sightings.len() < MOST_SIGHTINGS {
                 sightings.push(Sighting { at: Instant::now(), direction, packet });
+                notes.more.notify_all();
             }
         }
     }
