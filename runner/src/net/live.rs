@@ -240,6 +240,12 @@ impl LiveNet {
     fn tcp_event(&mut self, slot: u32, listening: Listening, at: Moment, arrivals: &mut Vec<Arrival>) {
         let Some(socket) = &self.slots[slot as usize].socket else { return };
         let fd = socket.as_raw_fd();
+        // The kernel sends its first SYN again after a second, no sooner. What
+        // it counts is gone once the outcome is asked for.
+        let repeated = match at.since(listening.sent) >= FIRST_RETRANSMISSION {
+            true => platform::tcp_info(fd).map_or(0, |info| info.retransmits.min(255) as u8),
+            false => 0,
+        };
         // The outcome first: reading the queue clears SO_ERROR, and a cleared
         // error on a dead socket must not look like a connection. Asked by a
         // second connect(), the socket can be used again after a refusal;
@@ -250,11 +256,6 @@ impl LiveNet {
             Err(e) => e.raw_os_error().filter(|errno| *errno != libc::EISCONN),
         };
         let icmp = decisive_error(fd, &listening.endpoint);
-        // The kernel sends its first SYN again after a second, no sooner.
-        let repeated = match at.since(listening.sent) >= FIRST_RETRANSMISSION {
-            true => platform::tcp_info(fd).map_or(0, |info| info.retransmits.min(255) as u8),
-            false => 0,
-        };
         let mut arrival = Arrival {
             key: listening.key,
             at,
