@@ -225,9 +225,15 @@ impl LiveNet {
     fn tcp_event(&mut self, slot: u32, listening: Listening, at: Moment, arrivals: &mut Vec<Arrival>) {
         let Some(socket) = &self.slots[slot as usize].socket else { return };
         let fd = socket.as_raw_fd();
-        // SO_ERROR first: reading the queue clears it, and a cleared error on
-        // a dead socket must not look like a connection.
-        let error = socket.take_error().ok().flatten().and_then(|e| e.raw_os_error());
+        // The outcome first: reading the queue clears SO_ERROR, and a cleared
+        // error on a dead socket must not look like a connection. Asked by a
+        // second connect(), the socket can be used again after a refusal;
+        // asked by SO_ERROR it could not (net/ipv4/af_inet.c
+        // `__inet_stream_connect`: only connect() leaves SS_CONNECTING).
+        let error = match socket.connect(&listening.endpoint.socket.into()) {
+            Ok(()) => None,
+            Err(e) => e.raw_os_error().filter(|errno| *errno != libc::EISCONN),
+        };
         let icmp = decisive_error(fd, &listening.endpoint);
         let mut arrival = Arrival {
             key: listening.key,
@@ -248,6 +254,8 @@ impl LiveNet {
                 arrival.signal = Signal::Connected { reset: true };
                 self.close(slot);
             }
+            // A soft report in passing: the handshake is still going on.
+            (None, Some(libc::EALREADY | libc::EINPROGRESS)) => return,
             (None, None) => {
                 let Some(info) = platform::tcp_info(fd).filter(|i| i.is_connected()) else { return };
                 arrival.rtt = info.rtt.filter(|_| info.retransmits == 0);

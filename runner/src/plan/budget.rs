@@ -8,8 +8,8 @@
 //! arrive, and the interval is learned from the proofs.
 //!
 //! A port is silent for another reason than the budget when an error arrives
-//! for a datagram that was sent right after its own: there was budget left.
-//! Such a *sandwich* must be seen twice, more often on a lossy path.
+//! for a control probe that was sent right after its own datagram: there was
+//! budget left. Such a *sandwich* must be seen twice, more often on a lossy path.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -19,12 +19,12 @@ use super::{PEER, Plan, schedule};
 use crate::model::{Moment, Transport};
 
 /// How long before an answered datagram ours may have been sent to have met
-/// the same budget.
-const SANDWICH: Duration = Duration::from_millis(30);
+/// the same budget: so short that hardly any budget earns an error meanwhile.
+const SANDWICH: Duration = Duration::from_millis(5);
 
-/// Proofs after which only controls make sandwiches: where errors come freely,
-/// silence needs no budget to explain it and the search would cost.
-const MANY_PROOFS: u32 = 64;
+/// Spread of round trips from which on packets overtake each other so often
+/// that the order of sending says little.
+const JITTER: Duration = Duration::from_millis(30);
 
 /// Ports asked in one turn once the regular proofs stopped coming.
 const BATCH: usize = 8;
@@ -56,18 +56,18 @@ impl Plan {
         }
         let udp = &mut self.peers[peer as usize].udp;
         udp.last_proof = at;
-        if purpose == Purpose::Control || udp.proofs <= MANY_PROOFS {
-            self.sandwich(peer, index, sent, at);
+        if purpose == Purpose::Control {
+            self.sandwich(peer, sent, at);
         }
     }
 
     /// Every silent port asked shortly before `sent` was asked within budget.
-    fn sandwich(&mut self, peer: u32, proved: u32, sent: Moment, at: Moment) {
+    fn sandwich(&mut self, peer: u32, sent: Moment, at: Moment) {
         let needed = self.needed_sandwiches(peer);
         let mut entries = std::mem::take(&mut self.peers[peer as usize].udp.entries);
         entries.retain(|(index, generation)| {
             let Some(entry) = self.live(*index, *generation) else { return false };
-            if *index == proved || entry.phase == Phase::Closing {
+            if entry.phase == Phase::Closing {
                 return true;
             }
             let met = entry
@@ -91,7 +91,13 @@ impl Plan {
     }
 
     fn needed_sandwiches(&self, peer: u32) -> u8 {
-        let lost = self.peers[peer as usize].share_lost();
+        /// Where packets overtake each other, each sandwich is a coin's toss.
+        const TOSSES: u8 = 8;
+        let known = &self.peers[peer as usize];
+        if known.slowest.saturating_sub(known.fastest) > JITTER {
+            return TOSSES;
+        }
+        let lost = known.share_lost();
         match lost > 0.1 {
             true => (0.01f64.ln() / lost.min(0.8).ln()).ceil().clamp(2.0, 12.0) as u8,
             false => 2,
@@ -99,17 +105,21 @@ impl Plan {
     }
 
     /// Whether a silent UDP port may be judged before its time: it was asked
-    /// three times over a second, within a budget that was seen not to be spent.
+    /// often enough over a second, each time with many round trips to answer
+    /// in, and within a budget that was seen not to be spent.
     pub(super) fn may_settle_early(&mut self, index: u32, now: Moment) -> bool {
         if self.settings.timeout.is_some() || self.settings.attempts.is_some() {
             return false;
         }
+        const SHORT: Duration = Duration::from_millis(100);
         let peer = self.entry(index).peer;
         let needed = self.needed_sandwiches(peer);
+        let known = &self.peers[peer as usize];
+        let near = known.slowest <= SHORT && known.share_lost() <= 0.02;
         let entry = self.entry(index);
-        entry.ask.endpoint.transport == Transport::Udp
-            && entry.observations.is_empty()
-            && entry.sent >= 3
+        near && entry.ask.endpoint.transport == Transport::Udp
+            && !entry.heard
+            && entry.sent >= schedule::EARLY_ATTEMPTS
             && entry.sandwiches >= needed
             && entry.waited(now) >= schedule::EARLY
     }
@@ -128,7 +138,8 @@ impl Plan {
         let peer = self.entry(index).peer;
         let needed = self.needed_sandwiches(peer);
         let entry = self.entry(index);
-        let graded = entry.sandwiches >= needed || !entry.observations.is_empty();
+        // There was time for one more than an early verdict needs.
+        let graded = entry.sandwiches > needed || entry.heard;
         if graded || self.peers[peer as usize].udp.proofs == 0 {
             return self.close(index, now);
         }
@@ -138,9 +149,8 @@ impl Plan {
                 self.close(index, now);
             }
             Decision::Prove => {
-                let entry = self.entry(index);
-                entry.phase = Phase::Proving;
-                let generation = entry.generation;
+                self.set_phase(index, Phase::Proving);
+                let generation = self.entry(index).generation;
                 let udp = &mut self.peers[peer as usize].udp;
                 if udp.proving.is_empty() {
                     udp.proving_since = now;
@@ -162,7 +172,7 @@ impl Plan {
         let silent = |(index, generation): &(u32, u32)| {
             self.entries[*index as usize]
                 .as_ref()
-                .is_some_and(|e| e.generation == *generation && e.phase != Phase::Closing && e.observations.is_empty())
+                .is_some_and(|e| e.generation == *generation && e.phase != Phase::Closing && !e.heard)
         };
         let left = entries.iter().filter(|e| silent(e)).count() as u32;
         let time = self.peers[peer as usize].udp.interval * left;
@@ -195,21 +205,27 @@ impl Plan {
     fn prove(&mut self, peer: u32, now: Moment) {
         let needed = self.needed_sandwiches(peer);
         let mut queue = std::mem::take(&mut self.peers[peer as usize].udp.proving);
+        let left = queue.len() as u32;
+        let interval = self.peers[peer as usize].udp.interval;
         queue.retain(|(index, generation)| {
-            let graded = match self.live(*index, *generation) {
-                Some(entry) if entry.phase == Phase::Proving => entry.sandwiches >= needed,
-                _ => return false,
-            };
-            if graded {
+            let Some(entry) = self.live(*index, *generation) else { return false };
+            if entry.phase != Phase::Proving {
+                return false;
+            }
+            let graded = entry.sandwiches >= needed;
+            let tired = entry.attempts() >= schedule::MAX_ATTEMPTS;
+            if tired && !graded {
+                entry.budget = Some((left, interval * left));
+            }
+            if graded || tired {
                 self.close(*index, now);
             }
-            !graded
+            !(graded || tired)
         });
         if queue.is_empty() {
             return;
         }
         let udp = &self.peers[peer as usize].udp;
-        let interval = udp.interval;
         let quiet = now.since(udp.last_proof.max(udp.proving_since));
         if quiet > (interval * 8).max(Duration::from_secs(10)) {
             return self.give_up(queue.into(), interval, now);
@@ -221,7 +237,7 @@ impl Plan {
             let Some(next) = queue.pop_front() else { break };
             queue.push_back(next);
             let entry = self.entry(next.0);
-            if !entry.queued && entry.attempts() < u8::MAX {
+            if !entry.queued {
                 entry.queued = true;
                 self.again.push_back(next);
             }

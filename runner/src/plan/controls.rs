@@ -17,7 +17,7 @@ const FEW_PORTS: u32 = 4;
 /// How long a control probe is sent after the retries that it grades.
 ///
 /// Short, so that no token of the ICMP budget is likely to fall due in between.
-const CONTROL_LAG: Duration = Duration::from_millis(10);
+const CONTROL_LAG: Duration = Duration::from_millis(2);
 
 /// Pause between two control probes of one peer.
 const CONTROL_PAUSE: Duration = Duration::from_millis(60);
@@ -212,7 +212,7 @@ impl Plan {
         }
         tcp.parked.push((index, generation));
         let call = tcp.parked.len() >= SUSPICIOUS_OPENS && tcp.controls.is_empty();
-        self.entry(index).phase = Phase::Parked;
+        self.set_phase(index, Phase::Parked);
         if call {
             self.launch_tcp_control(index);
         }
@@ -246,7 +246,7 @@ impl Plan {
             let open = tcp && peer.tcp.control == Some(Control::Open);
             return (open.then_some(Control::Open), open);
         }
-        if !entry.observations.is_empty() || entry.sent == 0 {
+        if entry.heard || entry.sent == 0 {
             return (None, false);
         }
         let control = match tcp {
@@ -272,26 +272,32 @@ impl Plan {
         controls.iter().any(waited).then_some(Control::Silent)
     }
 
-    /// Gives up the oldest attempts of an entry that is asked again and again.
+    /// Gives up attempts of an entry that is asked again and again: those whose
+    /// time is over, and the oldest of too many.
     pub(super) fn trim(&mut self, index: u32, now: Moment) {
         const LIFE: Duration = schedule::TIMEOUT;
+        /// Attempts of one endpoint that listen at once.
+        const MOST: usize = 8;
+        let entry = self.entry(index);
+        let over = entry.listening.iter().filter(|(nth, _)| now.since(entry.sent_time(*nth)) >= LIFE).count();
+        let surplus = entry.listening.len().saturating_sub(MOST);
+        self.forget_oldest(index, over.max(surplus));
+        let entry = self.entry(index);
+        if let Some((nth, _)) = entry.listening.first().copied() {
+            let at = (entry.sent_time(nth) + LIFE).max(now + Duration::from_millis(1));
+            let key = (at, index, entry.generation);
+            self.timers.push(Reverse(key));
+        }
+    }
+
+    /// Gives up the `count` oldest attempts of an entry.
+    pub(super) fn forget_oldest(&mut self, index: u32, count: usize) {
         let entry = self.entry(index);
         let generation = entry.generation;
-        let old: Vec<_> = {
-            let sent_at = &entry.sent_at;
-            let is_old = |nth: u8| sent_at.get(usize::from(nth)).is_some_and(|s| now.since(*s) >= LIFE);
-            entry.listening.iter().filter(|(nth, _)| is_old(*nth)).copied().collect()
-        };
-        entry.listening.retain(|l| !old.contains(l));
+        let old: Vec<_> = entry.listening.drain(..count).collect();
         entry.farewells += old.len() as u16;
-        let next = entry.listening.first().map(|(nth, _)| entry.sent_time(*nth) + LIFE);
         for (nth, handle) in old {
             self.forget.push((super::join(index, generation, nth), handle));
-        }
-        if let Some(at) = next {
-            let at = at.max(now + Duration::from_millis(1));
-            let generation = self.entry(index).generation;
-            self.timers.push(Reverse((at, index, generation)));
         }
     }
 }

@@ -142,6 +142,8 @@ pub(super) struct Entry {
     pub hasten: Option<Moment>,
     /// Rounds in which a control probe sent right after ours was answered.
     pub sandwiches: u8,
+    /// Something arrived that says anything about the endpoint.
+    pub heard: bool,
     /// The answered send time of the last of them.
     pub sandwiched: Option<Moment>,
     /// Attempts given up whose farewell is still to come.

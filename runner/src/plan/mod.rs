@@ -216,6 +216,12 @@ impl Plan {
         if self.active == 0 && self.exhausted {
             return Step::Done;
         }
+        if now >= self.blocked_until && self.listening >= self.settings.max_listening {
+            self.make_way();
+            if let Some((key, handle)) = self.forget.pop() {
+                return Step::Forget { key, handle };
+            }
+        }
         if now >= self.blocked_until && self.listening < self.settings.max_listening {
             if !self.pace.allows(now) {
                 return self.wait_for(Some(self.pace.next(now)));
@@ -270,6 +276,21 @@ impl Plan {
         }
         let key = join(index, generation, entry.attempts());
         Some(Step::Send { key, endpoint: entry.ask.endpoint })
+    }
+
+    /// All descriptors are in use: an endpoint that is due again gives up its
+    /// own oldest attempt, so that the others keep theirs.
+    fn make_way(&mut self) {
+        while let Some((index, generation)) = self.again.front().copied() {
+            let Some(entry) = self.live(index, generation) else {
+                self.again.pop_front();
+                continue;
+            };
+            if entry.listening.is_empty() {
+                return;
+            }
+            return self.forget_oldest(index, 1);
+        }
     }
 
     /// Tells what became of a [`Step::Send`].
@@ -362,6 +383,7 @@ impl Plan {
         entry.retransmits = entry.retransmits.saturating_add(u16::from(retransmits));
         let is_icmp = matches!(signal, Signal::Icmp(_));
         entry.observe(Observation { attempt: nth, sent, at, rtt, signal });
+        entry.heard |= matches!(weight, Weight::Conclusive | Weight::Soft);
         if is_icmp && entry.ask.endpoint.transport == Transport::Udp {
             self.note_proof(index, nth, at);
         }
@@ -400,11 +422,19 @@ impl Plan {
             true => u16::from(retransmits),
             false => 0,
         };
-        entry.lost = entry.lost_before(nth, at) + kernel_lost;
+        // An ICMP error that comes late may have been withheld, not lost.
+        let by_icmp = matches!(entry.observations.last().map(|o| &o.signal), Some(Signal::Icmp(_)));
+        if !by_icmp {
+            entry.lost = entry.lost_before(nth, at) + kernel_lost;
+        }
         let (packets, lost) = (u32::from(nth) + 1 + u32::from(kernel_lost), u32::from(entry.lost));
         let peer = entry.peer;
         let peer = &mut self.peers[peer as usize];
-        peer.learn_loss(packets, lost);
+        peer.slowest = peer.slowest.max(took);
+        peer.fastest = peer.fastest.min(took);
+        if !by_icmp {
+            peer.learn_loss(packets, lost);
+        }
         peer.grow(1.0);
         if self.hold_back(index, at) {
             return;
@@ -466,6 +496,7 @@ impl Plan {
             soft: 0,
             hasten: None,
             sandwiches: 0,
+            heard: false,
             sandwiched: None,
             farewells: 0,
             budget: None,
@@ -486,6 +517,13 @@ impl Plan {
             Some(entry) => entry,
             None => unreachable!("entry {index} was looked up before"),
         }
+    }
+
+    fn set_phase(&mut self, index: u32, phase: Phase) {
+        let entry = self.entry(index);
+        let was = std::mem::replace(&mut entry.phase, phase);
+        self.provisional += usize::from(phase == Phase::Provisional);
+        self.provisional -= usize::from(was == Phase::Provisional);
     }
 
     fn peer_for(&mut self, ip: IpAddr) -> u32 {
@@ -510,12 +548,8 @@ impl Plan {
 
     /// Gives up all attempts of an entry; the last farewell finishes it.
     fn close(&mut self, index: u32, now: Moment) {
+        self.set_phase(index, Phase::Closing);
         let entry = self.entry(index);
-        if entry.phase == Phase::Provisional {
-            self.provisional -= 1;
-        }
-        let entry = self.entry(index);
-        entry.phase = Phase::Closing;
         let generation = entry.generation;
         let handles = std::mem::take(&mut entry.listening);
         entry.farewells += handles.len() as u16;
@@ -602,7 +636,7 @@ impl Plan {
             return self.look_at_control(index, now);
         }
         let peer = entry.peer;
-        if entry.in_window && entry.waited(now) >= schedule::due(1) {
+        if entry.in_window && entry.waited(now) >= schedule::due(Transport::Tcp, 1) {
             entry.in_window = false;
             self.leave_window(peer, true);
             self.peers[peer as usize].grow(0.25);
@@ -615,12 +649,19 @@ impl Plan {
             self.queue_again(index, now);
         }
         if self.entry(index).phase == Phase::Probing && self.may_settle_early(index, now) {
-            self.entry(index).phase = Phase::Provisional;
-            self.provisional += 1;
+            self.set_phase(index, Phase::Provisional);
         }
-        if !self.entry(index).queued {
-            self.schedule_next(index, now);
+        match self.entry(index).queued {
+            false => self.schedule_next(index, now),
+            // It may wait long for its turn; the end comes all the same.
+            true => self.schedule_end(index),
         }
+    }
+
+    fn schedule_end(&mut self, index: u32) {
+        let entry = self.entry(index);
+        let key = (entry.deadline, index, entry.generation);
+        self.timers.push(Reverse(key));
     }
 
     fn is_kernel_syn(&mut self, index: u32, at: Moment) -> bool {
@@ -662,7 +703,7 @@ impl Plan {
         let most = most.saturating_add(u8::from(entry.hasten.is_some()));
         let first = entry.first_sent()?;
         let nth = entry.attempts();
-        (nth < most).then(|| entry.hasten.unwrap_or(first + schedule::due(nth)))
+        (nth < most).then(|| entry.hasten.unwrap_or(first + schedule::due(transport, nth)))
     }
 
     fn after_send(&mut self, index: u32, now: Moment) {
@@ -681,7 +722,7 @@ impl Plan {
             .then(|| entry.first_sent().map(|first| first + schedule::EARLY))
             .flatten()
             .filter(|early| *early > now);
-        let window = entry.in_window.then(|| now + schedule::due(1)).filter(|_| entry.attempts() == 1);
+        let window = entry.in_window.then(|| now + schedule::due(Transport::Tcp, 1)).filter(|_| entry.attempts() == 1);
         let next = [due, early, window].into_iter().flatten().filter(|at| *at > now).min();
         let at = next.unwrap_or(entry.deadline).min(entry.deadline).max(now + Duration::from_micros(1));
         let key = (at, index, entry.generation);
@@ -692,7 +733,7 @@ impl Plan {
     fn settle(&mut self, index: u32, now: Moment) {
         if self.needs_more(index) {
             let entry = self.entry(index);
-            entry.deadline = now + Duration::from_millis(900);
+            entry.deadline = now + Duration::from_millis(500);
             entry.hasten = Some(now);
             return self.look_at(index, now, now);
         }
@@ -710,13 +751,10 @@ impl Plan {
         let peer = self.entry(index).peer;
         let lost = self.peers[peer as usize].share_lost();
         let entry = self.entry(index);
-        let packets = match entry.ask.endpoint.transport {
-            // Each attempt that lives for three seconds is four SYNs.
-            Transport::Tcp => u32::from(entry.sent) * 3,
-            Transport::Udp => u32::from(entry.sent),
-        };
+        // The kernel's own SYNs do not count: where a limiter is what drops
+        // them, they compete with the other ports' until those are done.
         lost > 0.15
-            && packets < schedule::needed_packets(lost)
+            && u32::from(entry.sent) < schedule::needed_packets(lost)
             && entry.attempts() < schedule::MAX_ATTEMPTS
             && entry.soft == 0
     }

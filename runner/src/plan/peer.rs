@@ -27,6 +27,10 @@ pub(super) struct Peer {
     /// Packets whose fate is known, and how many of them were lost.
     pub packets: u32,
     pub lost: u32,
+    /// The slowest answer so far.
+    pub slowest: Duration,
+    /// The fastest answer so far.
+    pub fastest: Duration,
     pub tcp: TcpPeer,
     pub udp: UdpPeer,
 }
@@ -87,6 +91,8 @@ impl Peer {
             waiting: VecDeque::new(),
             packets: 0,
             lost: 0,
+            slowest: Duration::ZERO,
+            fastest: Duration::MAX,
             tcp: TcpPeer::default(),
             udp: UdpPeer {
                 entries: Vec::new(),

@@ -53,8 +53,6 @@ enum Strength {
     SoftIcmp,
     /// An ICMP error by which somebody refuses.
     HardIcmp,
-    /// An answer from an address that was not asked.
-    Stray,
     /// The target refuses: RST, or port-unreachable for UDP.
     Refusal,
     /// The target's address answers from another port.
@@ -136,11 +134,14 @@ fn meaning(question: &Question<'_>, seen: &Observation) -> Option<(Strength, Por
         // RFC 9293 3.5.2: RST answers a SYN to a port without a listener.
         Signal::Refused => (Strength::Refusal, Closed, Reason::Reset),
         Signal::Answer { from, .. } => {
-            let same_address = from.ip().to_canonical() == question.endpoint.ip();
-            let strength = match (same_address, from.port() == question.endpoint.port()) {
-                (true, true) => Strength::Answer,
-                (true, false) => Strength::Elsewhere,
-                (false, _) => Strength::Stray,
+            // A datagram from an address that was not asked proves nothing
+            // about the one that was: anybody can send it. It is noted.
+            if from.ip().to_canonical() != question.endpoint.ip() {
+                return None;
+            }
+            let strength = match from.port() == question.endpoint.port() {
+                true => Strength::Answer,
+                false => Strength::Elsewhere,
             };
             (strength, Open, Reason::UdpResponse)
         }

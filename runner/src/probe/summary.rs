@@ -64,15 +64,18 @@ fn notes(
     let mut notes = Vec::new();
     match decisive.map(|o| &o.signal) {
         Some(Signal::Connected { reset: true }) => notes.push(Note::ResetAfterHandshake),
-        Some(Signal::Answer { from, .. }) => {
-            if from.ip().to_canonical() != question.endpoint.ip() {
-                notes.push(Note::AnswerFromOtherAddress);
-            } else if from.port() != question.endpoint.port() {
-                notes.push(Note::AnswerFromOtherPort { port: from.port() });
-            }
+        Some(Signal::Answer { from, .. }) if from.port() != question.endpoint.port() => {
+            notes.push(Note::AnswerFromOtherPort { port: from.port() });
         }
         _ => {}
     }
+    let elsewhere = question.observations.iter().find_map(|o| match &o.signal {
+        Signal::Answer { from, .. } => {
+            Some(from.ip().to_canonical()).filter(|ip| *ip != question.endpoint.ip())
+        }
+        _ => None,
+    });
+    notes.extend(elsewhere.map(|address| Note::AnswerFromOtherAddress { address }));
     if let Some(other) = judgement.conflicting {
         notes.push(Note::Conflicting { other });
     }
