@@ -49,9 +49,11 @@ pub(super) enum Found {
 impl Cache {
     /// `$PORTSCAN_CACHE_DIR`, or `$XDG_CACHE_HOME/portscan`.
     pub(super) fn from_environment() -> Cache {
-        let named = std::env::var_os(DIRECTORY_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-        let directory = named
-            .or_else(|| etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("portscan")));
+        let named =
+            std::env::var_os(DIRECTORY_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let directory = named.or_else(|| {
+            etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("portscan"))
+        });
         Cache { directory }
     }
 
@@ -75,7 +77,8 @@ impl Cache {
     pub(super) fn store(&self, digest: &str, engine: &Engine, artifact: &[u8]) {
         let Some(directory) = &self.directory else { return };
         let name = entry_name(digest, engine);
-        if make_directory(directory).and_then(|()| write_entry(directory, &name, artifact)).is_ok() {
+        if make_directory(directory).and_then(|()| write_entry(directory, &name, artifact)).is_ok()
+        {
             prune(directory);
         }
     }
@@ -104,7 +107,10 @@ impl From<io::Error> for Unfit {
 
 fn read_entry(directory: &Path, path: &Path) -> Result<Vec<u8>, Unfit> {
     check_ownership(&fs::metadata(directory)?, "its directory")?;
-    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
     // The open file is asked, not the path: the path may name another one by now.
     let metadata = file.metadata()?;
     check_ownership(&metadata, "the entry")?;
@@ -148,7 +154,8 @@ fn write_entry(directory: &Path, name: &str, artifact: &[u8]) -> io::Result<()> 
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let temporary = directory.join(format!(".{name}.{:016x}", u64::from_ne_bytes(random)));
-    let written = write_new(&temporary, artifact).and_then(|()| fs::rename(&temporary, directory.join(name)));
+    let written =
+        write_new(&temporary, artifact).and_then(|()| fs::rename(&temporary, directory.join(name)));
     if written.is_err() {
         // The disk is full or the directory is going away; the rest is its owner's.
         let _ = fs::remove_file(&temporary);
@@ -215,7 +222,9 @@ mod tests {
     #[test]
     fn what_was_stored_is_found_and_private() {
         let world = world();
-        let Found::Artifact(artifact) = world.cache.find(DIGEST, &world.engine) else { panic!("not found") };
+        let Found::Artifact(artifact) = world.cache.find(DIGEST, &world.engine) else {
+            panic!("not found")
+        };
         assert_eq!(artifact, b"machine code");
         let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
         assert_eq!(mode(&world.entry), 0o600);
@@ -234,7 +243,9 @@ mod tests {
         let good = fs::read(&world.entry).expect("there");
         let mut flipped = good.clone();
         flipped[HEADER] ^= 1;
-        for bad in [flipped, good[..HEADER - 1].to_vec(), good[..good.len() - 1].to_vec(), Vec::new()] {
+        for bad in
+            [flipped, good[..HEADER - 1].to_vec(), good[..good.len() - 1].to_vec(), Vec::new()]
+        {
             fs::write(&world.entry, bad).expect("written");
             assert!(why_unsafe(&world).contains("damaged"));
         }

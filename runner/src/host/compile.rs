@@ -50,7 +50,8 @@ impl Default for Compiler {
 impl Compiler {
     /// Compiles `component` in a process of its own.
     pub(super) fn compile(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
-        let machine = |e: std::io::Error| LoadError::Machine { reason: format!("no compiler process: {e}") };
+        let machine =
+            |e: std::io::Error| LoadError::Machine { reason: format!("no compiler process: {e}") };
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
@@ -116,7 +117,9 @@ fn conclude(status: ExitStatus, told: Told) -> Result<Vec<u8>, LoadError> {
             Err(LoadError::CompileLimit { limit: "80 MiB of compiled code" })
         }
         (Some(0), _) => Ok(told.artifact),
-        (Some(code), _) if code == i32::from(REFUSED) => Err(LoadError::NotCompiled { reason: words }),
+        (Some(code), _) if code == i32::from(REFUSED) => {
+            Err(LoadError::NotCompiled { reason: words })
+        }
         (_, Some(libc::SIGXCPU | libc::SIGKILL)) => {
             Err(LoadError::CompileLimit { limit: "10 seconds of CPU time" })
         }
@@ -125,7 +128,9 @@ fn conclude(status: ExitStatus, told: Told) -> Result<Vec<u8>, LoadError> {
         (_, Some(libc::SIGABRT | libc::SIGSEGV | libc::SIGBUS)) | (Some(101), _) => {
             Err(LoadError::CompileLimit { limit: "1 GiB of memory" })
         }
-        _ => Err(LoadError::Machine { reason: format!("the compiler's process ended with {status}: {words}") }),
+        _ => Err(LoadError::Machine {
+            reason: format!("the compiler's process ended with {status}: {words}"),
+        }),
     }
 }
 
@@ -151,7 +156,9 @@ fn compile_child() -> Result<(), (u8, String)> {
         .read_to_end(&mut component)
         .map_err(|e| ours(&e))?;
     let engine = engine::for_compiling().map_err(|e| ours(&e))?;
-    let artifact = engine.precompile_component(&component).map_err(|e| (REFUSED, e.root_cause().to_string()))?;
+    let artifact = engine
+        .precompile_component(&component)
+        .map_err(|e| (REFUSED, e.root_cause().to_string()))?;
     std::io::stdout().write_all(&artifact).map_err(|e| ours(&e))
 }
 

@@ -11,8 +11,8 @@ use super::limits::{MAX_FINDING, MAX_FINDING_NAME, MAX_FINDINGS, MAX_SUMMARY, MA
 use super::text::cut;
 use crate::model::{
     Amplification, Conclusion, DefaultPort, Endpoint, Finding, FindingValue, Health, Metadata,
-    ReplyFrom, Sends, Setting, SettingKind, SettingSpec, SettingValue, SideEffect, Silence, Transport,
-    Verdict,
+    ReplyFrom, Sends, Setting, SettingKind, SettingSpec, SettingValue, SideEffect, Silence,
+    Transport, Verdict,
 };
 use crate::net::conversation as net;
 
@@ -89,7 +89,9 @@ fn size(finding: &wit::Finding) -> usize {
     let value = match &finding.value {
         wit::FindingValue::Text(text) => text.len(),
         wit::FindingValue::Bytes(bytes) => bytes.len(),
-        wit::FindingValue::Integer(_) | wit::FindingValue::Boolean(_) | wit::FindingValue::Duration(_) => 8,
+        wit::FindingValue::Integer(_)
+        | wit::FindingValue::Boolean(_)
+        | wit::FindingValue::Duration(_) => 8,
     };
     finding.name.len() + value + 8
 }

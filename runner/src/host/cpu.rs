@@ -91,7 +91,10 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 burn(Duration::from_millis(5));
                 let used = meter.used();
-                assert!(used >= Duration::from_millis(10) && used < Duration::from_millis(45), "{used:?}");
+                assert!(
+                    used >= Duration::from_millis(10) && used < Duration::from_millis(45),
+                    "{used:?}"
+                );
             })
             .await;
     }

@@ -9,9 +9,7 @@ use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
 };
 
-use super::limits::{
-    FIBER_STACK, MAX_INSTANCES, MAX_MEMORY, MAX_TABLE_ELEMENTS, TICK, WASM_STACK,
-};
+use super::limits::{FIBER_STACK, MAX_INSTANCES, MAX_MEMORY, MAX_TABLE_ELEMENTS, TICK, WASM_STACK};
 
 /// What every engine of this program shares, the compiler's process included:
 /// an artifact fits an engine whose settings are the same.

@@ -54,7 +54,9 @@ pub enum LoadError {
         reason: String,
     },
     /// It starts with more memory or tables than a guest may have.
-    #[error("the component starts with {bytes} bytes of memory and {elements} table elements; {MAX_MEMORY} and {MAX_TABLE_ELEMENTS} are allowed")]
+    #[error(
+        "the component starts with {bytes} bytes of memory and {elements} table elements; {MAX_MEMORY} and {MAX_TABLE_ELEMENTS} are allowed"
+    )]
     TooMuchMemory {
         /// Initial memory.
         bytes: u64,
@@ -102,7 +104,9 @@ impl LoadError {
     pub fn kind(&self) -> &'static str {
         match self {
             LoadError::TooLarge { .. } => "too-large",
-            LoadError::NotWasm | LoadError::CoreModule | LoadError::Malformed { .. } => "not-a-component",
+            LoadError::NotWasm | LoadError::CoreModule | LoadError::Malformed { .. } => {
+                "not-a-component"
+            }
             LoadError::NotCompiled { .. } => "not-a-component",
             LoadError::ForeignImport { .. } => "foreign-import",
             LoadError::WrongVersion { .. } | LoadError::Unlinkable { .. } => "wrong-version",

@@ -88,15 +88,19 @@ impl Phase {
         }
         let name = self.name();
         match error.downcast_ref::<Trap>() {
-            Some(trap) if is_about_abi(*trap) => {
-                fault("broken-abi", format!("the plugin broke the calling convention in `{name}`: {trap}"))
-            }
+            Some(trap) if is_about_abi(*trap) => fault(
+                "broken-abi",
+                format!("the plugin broke the calling convention in `{name}`: {trap}"),
+            ),
             Some(trap) => fault("trap", format!("the plugin crashed in `{name}`: {trap}")),
             // Strings that are no UTF-8, forged handles, more bytes in one call
             // than `MAX_CALL_BYTES`: wasmtime has no types for these.
             None => {
                 let cause = error.root_cause();
-                fault("broken-abi", format!("the plugin broke the calling convention in `{name}`: {cause}"))
+                fault(
+                    "broken-abi",
+                    format!("the plugin broke the calling convention in `{name}`: {cause}"),
+                )
             }
         }
     }
@@ -124,22 +128,33 @@ pub(super) fn fault(kind: &'static str, text: String) -> Fault {
 
 fn hint(kind: &str) -> &'static str {
     match kind {
-        "cpu-budget" | "deadline" | "trap" | "memory" | "broken-abi" | "impure" | "too-much-output" => {
+        "cpu-budget" | "deadline" | "trap" | "memory" | "broken-abi" | "impure"
+        | "too-much-output" => {
             "This is a defect of the plugin: report it to its author. The port's state stands; `--no-plugins` skips all checks."
         }
         "over-budget" => {
             "The plugin wanted more than its receipt (`portscan plugin show`) or the host allows. Do not trust it with more before its author has explained why."
         }
-        "lied" => "Rebuild it with `portscan plugin build`, or do not use it: what it says about itself is not what it does.",
-        "not-a-component" => "Build a component with `portscan plugin build DIR`; a core module or another file is not one.",
-        "wrong-version" => "Rebuild the plugin against the contract of this version of portscan (`portscan plugin build DIR`).",
+        "lied" => {
+            "Rebuild it with `portscan plugin build`, or do not use it: what it says about itself is not what it does."
+        }
+        "not-a-component" => {
+            "Build a component with `portscan plugin build DIR`; a core module or another file is not one."
+        }
+        "wrong-version" => {
+            "Rebuild the plugin against the contract of this version of portscan (`portscan plugin build DIR`)."
+        }
         "foreign-import" => {
             "A plugin may import `portscan:plugin/host` and `portscan:plugin/connection` alone; build it without WASI (target wasm32-unknown-unknown)."
         }
         "too-large" => "Strip the component (release build, `strip = true`), or leave parts out.",
-        "compile-limit" => "Components like this are made by hand to stall compilers; do not use it unless you know better.",
+        "compile-limit" => {
+            "Components like this are made by hand to stall compilers; do not use it unless you know better."
+        }
         "bad-metadata" => "The plugin's author must mend what `describe` returns.",
-        "invalid-setting" => "Change the setting that the text names (`--set PLUGIN.NAME=VALUE`); `portscan plugin show` lists them.",
+        "invalid-setting" => {
+            "Change the setting that the text names (`--set PLUGIN.NAME=VALUE`); `portscan plugin show` lists them."
+        }
         "failed" => "The text comes from the plugin itself.",
         _ => "Report it to the plugin's author.",
     }
@@ -156,7 +171,8 @@ mod tests {
 
     #[test]
     fn a_breach_is_found_through_the_context_that_wasmtime_adds() {
-        let error = wasmtime::Error::from(Breach::Memory { wanted: 2, cap: 1 }).context("backtrace");
+        let error =
+            wasmtime::Error::from(Breach::Memory { wanted: 2, cap: 1 }).context("backtrace");
         assert_eq!(Phase::Check.classify(&error).kind, "memory");
     }
 
@@ -165,6 +181,9 @@ mod tests {
         let crash = Phase::Judge.classify(&wasmtime::Error::from(Trap::StackOverflow));
         assert_eq!(crash.kind, "trap");
         assert!(crash.text.contains("call stack exhausted"), "{}", crash.text);
-        assert_eq!(Phase::Judge.classify(&wasmtime::Error::from(Trap::InvalidChar)).kind, "broken-abi");
+        assert_eq!(
+            Phase::Judge.classify(&wasmtime::Error::from(Trap::InvalidChar)).kind,
+            "broken-abi"
+        );
     }
 }

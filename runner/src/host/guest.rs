@@ -55,7 +55,8 @@ impl Guest {
         component: &Component,
         inspection: &super::Inspection,
     ) -> Result<Guest, LoadError> {
-        let unlinkable = |e: wasmtime::Error| LoadError::Unlinkable { reason: e.root_cause().to_string() };
+        let unlinkable =
+            |e: wasmtime::Error| LoadError::Unlinkable { reason: e.root_cause().to_string() };
         let engine = machine.engine();
         let pure = Pure::new(engine, component, inspection.is_udp_probe).map_err(unlinkable)?;
         let check = inspection.is_check.then(|| link_check(engine, component)).transpose();
@@ -66,8 +67,10 @@ impl Guest {
         };
         let metadata = convert::metadata(described);
         super::metadata::validate(&metadata)?;
-        let difference =
-            inspection.metadata.as_ref().and_then(|embedded| super::metadata::difference(&metadata, embedded));
+        let difference = inspection
+            .metadata
+            .as_ref()
+            .and_then(|embedded| super::metadata::difference(&metadata, embedded));
         if let Some(difference) = difference {
             return Err(LoadError::Lied { difference });
         }
@@ -90,7 +93,8 @@ impl Guest {
         seed: u64,
         settings: &[Setting],
     ) -> Result<Vec<Payload>, Fault> {
-        let (endpoint, settings) = (convert::endpoint(endpoint, target), convert::settings(settings));
+        let (endpoint, settings) =
+            (convert::endpoint(endpoint, target), convert::settings(settings));
         let returned = {
             let _running = self.0.machine.running();
             self.0.pure.call(|guest, store| guest.call_payloads(store, &endpoint, seed, &settings))
@@ -100,7 +104,9 @@ impl Guest {
             Err(udp_probe::PayloadError::InvalidSetting(text)) => {
                 Err(declined("invalid-setting", &cut(text, MAX_SUMMARY)))
             }
-            Err(udp_probe::PayloadError::Failed(text)) => Err(declined("failed", &cut(text, MAX_SUMMARY))),
+            Err(udp_probe::PayloadError::Failed(text)) => {
+                Err(declined("failed", &cut(text, MAX_SUMMARY)))
+            }
         }
     }
 
@@ -116,7 +122,11 @@ impl Guest {
             [("datagrams", count, sends.packets), ("bytes in one datagram", largest, sends.largest)]
         {
             if wanted > declared as usize {
-                return Err(Breach::Undeclared { what, wanted: wanted as u64, declared: u64::from(declared) });
+                return Err(Breach::Undeclared {
+                    what,
+                    wanted: wanted as u64,
+                    declared: u64::from(declared),
+                });
             }
         }
         let payloads = payloads.into_iter();
@@ -138,14 +148,18 @@ impl Guest {
         bytes: &[u8],
         settings: &[Setting],
     ) -> Result<Conclusion, Fault> {
-        let (endpoint, settings) = (convert::endpoint(endpoint, target), convert::settings(settings));
+        let (endpoint, settings) =
+            (convert::endpoint(endpoint, target), convert::settings(settings));
         let answer = udp_probe::Answer { index, data: bytes.to_vec(), port };
         let returned = {
             let _running = self.0.machine.running();
-            self.0.pure.call(|guest, store| guest.call_judge(store, &endpoint, seed, &answer, &settings))
+            self.0
+                .pure
+                .call(|guest, store| guest.call_judge(store, &endpoint, seed, &answer, &settings))
         };
         let returned = returned.map_err(|e| Phase::Judge.classify(&e))?;
-        let (conclusion, _) = convert::conclusion(returned).map_err(|breach| Phase::Judge.breach(&breach))?;
+        let (conclusion, _) =
+            convert::conclusion(returned).map_err(|breach| Phase::Judge.breach(&breach))?;
         Ok(conclusion)
     }
 
@@ -208,11 +222,15 @@ impl Guest {
                 }
                 Err(breach) => Err(Phase::Check.breach(&breach)),
             },
-            Ok(Ok(Err(check::CheckError::Conversation(error)))) => Ok(inconclusive(convert::summary(error))),
+            Ok(Ok(Err(check::CheckError::Conversation(error)))) => {
+                Ok(inconclusive(convert::summary(error)))
+            }
             Ok(Ok(Err(check::CheckError::InvalidSetting(text)))) => {
                 Err(declined("invalid-setting", &cut(text, MAX_SUMMARY)))
             }
-            Ok(Ok(Err(check::CheckError::Failed(text)))) => Err(declined("failed", &cut(text, MAX_SUMMARY))),
+            Ok(Ok(Err(check::CheckError::Failed(text)))) => {
+                Err(declined("failed", &cut(text, MAX_SUMMARY)))
+            }
         };
         *log = written.finish();
         concluded
@@ -262,7 +280,12 @@ async fn run(
 }
 
 fn inconclusive(summary: String) -> Conclusion {
-    Conclusion { verdict: Verdict::Inconclusive, health: Health::Unknown, summary, findings: Vec::new() }
+    Conclusion {
+        verdict: Verdict::Inconclusive,
+        health: Health::Unknown,
+        summary,
+        findings: Vec::new(),
+    }
 }
 
 /// The conclusion that stands beside a fault.

@@ -62,7 +62,9 @@ pub fn inspect_up_to(bytes: &[u8], cap: usize) -> Result<Inspection, LoadError> 
     let outline = read_outline(bytes)?;
     for name in &outline.imports {
         if !["host", "connection", "types"].iter().any(|ours| is_ours(name, ours)) {
-            return Err(refuse(name).unwrap_or_else(|| LoadError::ForeignImport { name: name.clone() }));
+            return Err(
+                refuse(name).unwrap_or_else(|| LoadError::ForeignImport { name: name.clone() })
+            );
         }
     }
     let exports = |interface: &str| outline.exports.iter().any(|name| is_ours(name, interface));
@@ -158,8 +160,10 @@ fn read_outline(bytes: &[u8]) -> Result<Outline<'_>, LoadError> {
             Payload::MemorySection(section) => {
                 for memory in section {
                     let memory = memory.map_err(malformed)?;
-                    let page = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(u64::MAX);
-                    outline.memory = outline.memory.saturating_add(memory.initial.saturating_mul(page));
+                    let page =
+                        1_u64.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(u64::MAX);
+                    outline.memory =
+                        outline.memory.saturating_add(memory.initial.saturating_mul(page));
                 }
             }
             Payload::TableSection(section) => {

@@ -133,7 +133,9 @@ impl Host {
                 }
             }
             Found::Nothing => {}
-            Found::Unsafe(why) => self.note(format!("ignored a compiled plugin in the cache: {why}")),
+            Found::Unsafe(why) => {
+                self.note(format!("ignored a compiled plugin in the cache: {why}"))
+            }
         }
         let artifact = match origin {
             Origin::BuiltIn => engine

@@ -42,7 +42,11 @@ pub(super) struct Pure {
 
 impl Pure {
     /// Prepares the component. Runs nothing of it.
-    pub(super) fn new(engine: &Engine, component: &Component, is_probe: bool) -> wasmtime::Result<Pure> {
+    pub(super) fn new(
+        engine: &Engine,
+        component: &Component,
+        is_probe: bool,
+    ) -> wasmtime::Result<Pure> {
         let linker = powerless_linker(engine, component)?;
         let pre = linker.instantiate_pre(component)?;
         let probe = is_probe.then(|| udp_probe::GuestIndices::new(&pre)).transpose()?;

@@ -156,7 +156,9 @@ impl Budget {
         let wanted = self.connections + 1;
         undeclared("connections", u64::from(wanted), self.sends.connections)?;
         if wanted > MAX_CONNECTIONS {
-            return Ok(Err(format!("{MAX_CONNECTIONS} connections were opened, which is the host's limit")));
+            return Ok(Err(format!(
+                "{MAX_CONNECTIONS} connections were opened, which is the host's limit"
+            )));
         }
         self.connections = wanted;
         Ok(Ok(()))

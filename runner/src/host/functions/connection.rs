@@ -51,7 +51,12 @@ impl HostConnection for CheckState {
         Ok(handle.conversation.send(&data, wait).await.map_err(convert::io_error))
     }
 
-    async fn receive(&mut self, connection: Resource<Handle>, max: u32, wait: u32) -> Answer<Vec<u8>> {
+    async fn receive(
+        &mut self,
+        connection: Resource<Handle>,
+        max: u32,
+        wait: u32,
+    ) -> Answer<Vec<u8>> {
         self.budget.call()?;
         let wait = self.clamp(wait);
         let left = match self.budget.may_receive() {
@@ -64,7 +69,12 @@ impl HostConnection for CheckState {
         Ok(received.map_err(convert::io_error))
     }
 
-    async fn receive_from(&mut self, connection: Resource<Handle>, max: u32, wait: u32) -> Answer<Datagram> {
+    async fn receive_from(
+        &mut self,
+        connection: Resource<Handle>,
+        max: u32,
+        wait: u32,
+    ) -> Answer<Datagram> {
         self.budget.call()?;
         let wait = self.clamp(wait);
         let left = match self.budget.may_receive() {
@@ -86,7 +96,11 @@ impl HostConnection for CheckState {
         Ok(handle.conversation.finish(wait).await.map_err(convert::io_error))
     }
 
-    async fn start_tls(&mut self, connection: Resource<Handle>, options: TlsOptions) -> Answer<TlsSession> {
+    async fn start_tls(
+        &mut self,
+        connection: Resource<Handle>,
+        options: TlsOptions,
+    ) -> Answer<TlsSession> {
         self.budget.call()?;
         let wait = self.remaining();
         let handle = handle(&mut self.table, &connection)?;

@@ -25,6 +25,12 @@ impl Host for CheckState {
         Ok(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     }
 
+    fn unix_now_nanos(&mut self) -> wasmtime::Result<i64> {
+        self.budget.call()?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    }
+
     fn time_left(&mut self) -> wasmtime::Result<u32> {
         self.budget.call()?;
         Ok(to_milliseconds(self.remaining()))
