@@ -40,6 +40,8 @@ mod connection;
 mod error;
 mod metadata;
 mod settings;
+#[cfg(feature = "transcript")]
+pub mod transcript;
 
 #[doc(hidden)]
 pub mod bindings;
