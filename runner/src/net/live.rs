@@ -39,6 +39,11 @@ impl Stop {
         // Without a waker the loop notices at its next timer.
         let _ = self.waker.wake();
     }
+
+    /// Whether somebody asked.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
 }
 
 /// The network of this machine, for an ordinary user.
@@ -110,7 +115,7 @@ impl LiveNet {
 
     /// Whether somebody asked to stop.
     pub fn stop_asked(&self) -> bool {
-        self.stop.asked.load(Ordering::SeqCst)
+        self.stop.is_asked()
     }
 
     /// Takes a socket that is as good as new: a refused one, or a new one.
