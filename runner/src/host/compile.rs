@@ -25,8 +25,15 @@ use super::limits::{
 /// The hidden subcommand by which our executable becomes the compiler.
 pub const COMPILE_COMMAND: &str = "__compile";
 
-/// The compiler refused the component; why is on standard error.
-const REFUSED: u8 = 3;
+/// How the compiler's process failed. The words are on standard error; the exit
+/// code is the parent's way to tell (`exit::ExitStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildError {
+    /// The component cannot be compiled: exit code 2.
+    Refused,
+    /// This machine or this program is the cause: exit code 3.
+    Machine,
+}
 
 /// Most bytes of the compiler's words that are kept.
 const MAX_WORDS: u64 = 4096;
@@ -117,7 +124,7 @@ fn conclude(status: ExitStatus, told: Told) -> Result<Vec<u8>, LoadError> {
             Err(LoadError::CompileLimit { limit: "80 MiB of compiled code" })
         }
         (Some(0), _) => Ok(told.artifact),
-        (Some(code), _) if code == i32::from(REFUSED) => {
+        (Some(2), _) => {
             Err(LoadError::NotCompiled { reason: words })
         }
         (_, Some(libc::SIGXCPU | libc::SIGKILL)) => {
@@ -134,21 +141,20 @@ fn conclude(status: ExitStatus, told: Told) -> Result<Vec<u8>, LoadError> {
     }
 }
 
-/// The compiler's process: standard input to standard output. Returns the exit
-/// code for `main`.
-pub fn compile_child_main() -> u8 {
-    match compile_child() {
-        Ok(()) => 0,
-        Err((code, words)) => {
-            // Nobody to tell when this fails.
-            let _ = writeln!(std::io::stderr(), "{words}");
-            code
-        }
-    }
+/// The compiler's process: standard input to standard output.
+///
+/// # Errors
+/// For the exit code; the words are on standard error already.
+pub fn compile_child_main() -> Result<(), ChildError> {
+    compile_child().map_err(|(error, words)| {
+        // Nobody to tell when this fails.
+        let _ = writeln!(std::io::stderr(), "{words}");
+        error
+    })
 }
 
-fn compile_child() -> Result<(), (u8, String)> {
-    let ours = |e: &dyn std::fmt::Display| (1, e.to_string());
+fn compile_child() -> Result<(), (ChildError, String)> {
+    let ours = |e: &dyn std::fmt::Display| (ChildError::Machine, e.to_string());
     limit_this_process().map_err(|e| ours(&e))?;
     let mut component = Vec::new();
     std::io::stdin()
@@ -158,7 +164,7 @@ fn compile_child() -> Result<(), (u8, String)> {
     let engine = engine::for_compiling().map_err(|e| ours(&e))?;
     let artifact = engine
         .precompile_component(&component)
-        .map_err(|e| (REFUSED, e.root_cause().to_string()))?;
+        .map_err(|e| (ChildError::Refused, e.root_cause().to_string()))?;
     std::io::stdout().write_all(&artifact).map_err(|e| ours(&e))
 }
 

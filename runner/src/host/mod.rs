@@ -31,7 +31,7 @@ mod pure;
 mod state;
 mod text;
 
-pub use compile::{COMPILE_COMMAND, Compiler, compile_child_main};
+pub use compile::{COMPILE_COMMAND, ChildError, Compiler, compile_child_main};
 pub use error::LoadError;
 pub use guest::{CheckJob, Guest};
 pub use inspect::{CONTRACT, Inspection, METADATA_SECTION, digest, inspect, inspect_up_to};
