@@ -40,6 +40,9 @@ mod connection;
 mod error;
 mod metadata;
 mod settings;
+mod tls;
+#[cfg(feature = "transcript")]
+pub mod transcript;
 
 #[doc(hidden)]
 pub mod bindings;
