@@ -10,7 +10,7 @@ mod trace;
 
 use crate::exit::ExitStatus;
 use crate::settings::Command;
-use crate::{render, vantage};
+use crate::{host, render, vantage};
 
 /// Does what the user asked for.
 pub fn run(command: Command) -> ExitStatus {
@@ -18,10 +18,20 @@ pub fn run(command: Command) -> ExitStatus {
         Command::Probe(settings) => probe::run(&settings),
         Command::Trace(settings) => trace::run(&settings),
         Command::Explain { term } => explain(&term),
-        Command::PluginList { .. } | Command::PluginShow { .. } | Command::PluginBuild { .. } | Command::Compile => {
+        Command::Compile => compile(),
+        Command::PluginList { .. } | Command::PluginShow { .. } | Command::PluginBuild { .. } => {
             render::talk::error("not yet");
             ExitStatus::CannotRun
         }
+    }
+}
+
+/// Is the compiler's process of another portscan.
+fn compile() -> ExitStatus {
+    match host::compile_child_main() {
+        Ok(()) => ExitStatus::AllOpen,
+        Err(host::ChildError::Refused) => ExitStatus::CannotRun,
+        Err(host::ChildError::Machine) => ExitStatus::Bug,
     }
 }
 

@@ -11,7 +11,7 @@ pub fn sentence(note: &Note) -> String {
             format!("the answer came from port {port} of the target")
         }
         Note::AnswerFromOtherAddress { address } => {
-            format!("a datagram came from another address, {address}; it proves nothing about the one asked")
+            format!("a datagram came from another address, {address}")
         }
         Note::InvalidAnswer => {
             "segments came in that do not answer our SYN: something replies with wrong numbers".into()
