@@ -9,4 +9,5 @@ mod calls;
 mod checks;
 mod loading;
 mod plugin;
+mod stage;
 mod world;

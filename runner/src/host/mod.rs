@@ -27,6 +27,7 @@ mod inspect;
 pub mod limits;
 mod machine;
 mod metadata;
+mod peek;
 mod pure;
 mod state;
 mod text;
@@ -34,6 +35,7 @@ mod text;
 pub use compile::{COMPILE_COMMAND, ChildError, Compiler, compile_child_main};
 pub use error::LoadError;
 pub use guest::{CheckJob, Guest};
+pub use peek::peek_metadata;
 pub use inspect::{CONTRACT, Inspection, METADATA_SECTION, digest, inspect, inspect_up_to};
 
 use std::path::PathBuf;

@@ -45,7 +45,10 @@ fn explain(term: &str) -> ExitStatus {
         }
         None => {
             let terms: Vec<&str> = render::explain::terms().collect();
-            render::talk::error(&format!("'{term}' is no state or reason; known are {}", terms.join(", ")));
+            render::talk::error(&format!(
+                "'{term}' is no state or reason; known are {}",
+                terms.join(", ")
+            ));
             ExitStatus::CannotRun
         }
     }

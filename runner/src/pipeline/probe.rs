@@ -35,8 +35,7 @@ pub(super) fn run(settings: &ProbeSettings) -> ExitStatus {
 }
 
 fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
-    let binding =
-        SourceBinding { address: settings.source, interface: settings.interface.clone() };
+    let binding = SourceBinding { address: settings.source, interface: settings.interface.clone() };
     let sources = sources(&settings.targets, settings.family, settings.first_address)?;
     let vantage = super::observe();
     let (mut net, sockets) =
