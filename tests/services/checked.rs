@@ -155,6 +155,13 @@ impl Checked {
         self.claim(self.at("/check/fault").is_null(), "the plugin kept to the rules")
     }
 
+    /// The service is open and something about it is not in order.
+    #[track_caller]
+    pub fn claim_not_healthy(&self) -> &Checked {
+        let health = self.text("/check/health");
+        self.claim(["degraded", "unhealthy"].contains(&health), "the check sees what is wrong")
+    }
+
     /// The verdict is not that the service was recognised.
     #[track_caller]
     pub fn is_not_confirmed(&self) -> &Checked {

@@ -1,9 +1,30 @@
 //! OpenSSH's server.
 
+use std::io::Read;
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::process::{Recipe, Server, find, installed};
 use super::says;
+
+/// A connection that the server waits for to log in, for as long as the value
+/// lives.
+///
+/// # Panics
+/// When the server does not greet it: it did not get the place.
+pub fn wait_for_login(server: &Server) -> TcpStream {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let mut stream = TcpStream::connect(server.place()).expect("sshd listens");
+        let mut greeting = [0; 4];
+        // The look that found the server ready may still count as waiting.
+        if stream.read_exact(&mut greeting).is_ok() && &greeting == b"SSH-" {
+            return stream;
+        }
+        assert!(Instant::now() < until, "sshd has no place for a login");
+    }
+}
 
 /// sshd with a host key of its own and nobody who may log in.
 ///
