@@ -53,7 +53,7 @@ fn a_resolver_without_upstream_is_open_and_unhealthy() {
     let Some(server) = unbound(Unbound::WithoutUpstream) else { return };
     for transport in [UDP, TCP] {
         Check::new("dns", server.place(), transport)
-            .set("name", "elsewhere.test")
+            .set("name", "elsewhere.example")
             .run()
             .is("open")
             .found("confirmed", "unhealthy")
