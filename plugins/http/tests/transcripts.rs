@@ -13,5 +13,6 @@ fn every_transcript_ends_as_it_says() -> Result<(), String> {
 
 #[test]
 fn nothing_but_http_is_called_http() -> Result<(), String> {
-    survives_hostile_peers::<Http>(Transport::Tcp, 0)
+    survives_hostile_peers::<Http>(Transport::Tcp, 80)?;
+    survives_hostile_peers::<Http>(Transport::Tcp, 443)
 }

@@ -13,5 +13,5 @@ fn every_transcript_ends_as_it_says() -> Result<(), String> {
 
 #[test]
 fn nothing_but_redis_is_called_redis() -> Result<(), String> {
-    survives_hostile_peers::<Redis>(Transport::Tcp, 0)
+    survives_hostile_peers::<Redis>(Transport::Tcp, 6379)
 }

@@ -13,5 +13,5 @@ fn every_transcript_ends_as_it_says() -> Result<(), String> {
 
 #[test]
 fn nothing_but_ssh_is_called_ssh() -> Result<(), String> {
-    survives_hostile_peers::<Ssh>(Transport::Tcp, 0)
+    survives_hostile_peers::<Ssh>(Transport::Tcp, 22)
 }
