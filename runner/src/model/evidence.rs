@@ -25,6 +25,12 @@ pub enum Signal {
     },
     /// An ICMP error that quotes our packet.
     Icmp(IcmpError),
+    /// An error number without an ICMP error behind it: the network said no
+    /// and the kernel kept nothing but this (an old kernel, a full queue).
+    Errno {
+        /// The operating system's error number.
+        errno: i32,
+    },
     /// This machine refused to send. Nothing left.
     Local {
         /// The operating system's error number.
@@ -47,6 +53,9 @@ pub struct Observation {
     /// The path's own measure, where the kernel has one (TCP_INFO), without
     /// our scheduling delay.
     pub rtt: Option<Duration>,
+    /// The kernel had sent the packet again by then, so that the time since
+    /// `sent` says nothing about the round trip (Karn's algorithm).
+    pub repeated: bool,
     /// What arrived.
     pub signal: Signal,
 }

@@ -4,6 +4,7 @@
 //! Start reading at [`Outcome`]: it is what a run knows about one endpoint at
 //! its end, and every other type here is a part of it or of the way to it.
 
+mod attempt;
 mod check;
 mod endpoint;
 mod evidence;
@@ -13,6 +14,7 @@ mod plugin;
 mod state;
 mod time;
 
+pub use attempt::{Farewell, Handle, Sent};
 pub use check::{CheckResult, Conclusion, Fault, Finding, FindingValue, Health, Verdict};
 pub use endpoint::{Endpoint, Transport};
 pub use evidence::{Control, Evidence, Observation, PayloadKind, Role, Signal};

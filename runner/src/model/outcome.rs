@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,11 @@ pub enum Note {
         /// That port.
         port: u16,
     },
-    /// The answer came from another address.
-    AnswerFromOtherAddress,
+    /// An answer came from another address. It decides nothing.
+    AnswerFromOtherAddress {
+        /// That address.
+        address: IpAddr,
+    },
     /// A datagram or segment arrived that does not belong to our question.
     InvalidAnswer,
     /// Packets were lost and later ones were answered.

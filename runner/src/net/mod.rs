@@ -1,1 +1,77 @@
 //! The only room that opens sockets.
+//!
+//! [`Net`] is the narrow door: four methods stand between the plan and the
+//! network, so that the whole prober runs on a scripted network as well. The
+//! live implementation is [`LiveNet`]; it needs no privilege.
+//!
+//! Not here: why a packet is sent (`plan`), what an answer means (`probe`).
+//! Start reading at [`Net`].
+
+mod binding;
+pub mod conversation;
+mod live;
+mod platform;
+
+pub use binding::SourceBinding;
+pub use live::{LiveNet, Stop};
+pub use platform::descriptor_limit;
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use crate::model::{Endpoint, Farewell, Handle, Moment, Sent, Signal};
+
+/// Most bytes of a datagram that are kept for a judge.
+///
+/// A DNS answer without truncation has at most 4,096 bytes in practice and
+/// discovery answers are smaller. What is longer is cut, which a judge sees as
+/// a truncated message.
+pub const MAX_ANSWER: usize = 8 * 1024;
+
+/// One packet to send: a SYN, or a datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Comes back with every [`Arrival`] of this attempt; opaque here.
+    pub key: u64,
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// The datagram; unused for TCP.
+    pub payload: &'a [u8],
+    /// Time to live or hop limit, when it is not the system's default.
+    pub hops: Option<u8>,
+}
+
+/// A signal for one attempt.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The attempt's key.
+    pub key: u64,
+    /// When it was noticed.
+    pub at: Moment,
+    /// The kernel's own measure of the round trip (TCP handshakes).
+    pub rtt: Option<Duration>,
+    /// SYNs that the kernel had to send again before this answer.
+    pub retransmits: u8,
+    /// What arrived.
+    pub signal: Signal,
+    /// The connection, when the handshake completed. Dropping it resets it.
+    pub stream: Option<OwnedFd>,
+    /// Whether the attempt's handle is still listening after this signal.
+    pub listening: bool,
+}
+
+/// The network, as the plan needs it.
+pub trait Net {
+    /// The time.
+    fn now(&self) -> Moment;
+
+    /// Sends one packet and listens for what it brings.
+    fn send(&mut self, attempt: Attempt<'_>) -> Sent;
+
+    /// Stops listening for an attempt.
+    fn forget(&mut self, handle: Handle) -> Farewell;
+
+    /// Waits until something arrived, `until` came or [`Stop`] was asked for,
+    /// and appends what arrived. `None` waits for arrivals alone.
+    fn wait(&mut self, until: Option<Moment>, arrivals: &mut Vec<Arrival>);
+}

@@ -1,0 +1,30 @@
+/// Names an attempt that is still listening. Made by the network, opaque elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Handle(pub u64);
+
+/// What became of sending one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It left; signals will arrive until it is forgotten or answered.
+    Listening(Handle),
+    /// This machine refused, for good: no route, own firewall. Nothing left.
+    Refused {
+        /// The operating system's error number.
+        errno: i32,
+    },
+    /// This machine could not right now: out of descriptors, local ports,
+    /// neighbour entries or buffers. Worth trying again when something ended.
+    Busy {
+        /// The operating system's error number.
+        errno: i32,
+    },
+}
+
+/// What the kernel knew about a silent attempt when it was given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Farewell {
+    /// SYNs that the kernel sent again by itself.
+    pub retransmits: u8,
+    /// Segments came in that did not answer the SYN (wrong acknowledgement).
+    pub invalid_answer: bool,
+}
