@@ -144,6 +144,9 @@ async fn run(stage: Arc<Stage>, mut work: Work) {
 
 /// The guest; compiled off the runtime's threads when it has to be.
 async fn load(stage: &Arc<Stage>, plugin: &Arc<Plugin>) -> Result<Guest, Fault> {
+    if let Some(loaded) = plugin.loaded() {
+        return loaded.cloned();
+    }
     let (host, plugin) = (stage.host.clone(), plugin.clone());
     let loaded = tokio::task::spawn_blocking(move || plugin.guest(&host).cloned());
     loaded.await.unwrap_or_else(|e| {
