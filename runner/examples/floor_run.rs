@@ -19,7 +19,10 @@ use std::time::{Duration, Instant};
 use floor::{Options, must};
 
 fn main() {
-    let options = Options::read("floor_run [--netns NAME] [--uid N] [--nofile N] --report FILE -- COMMAND...", 0);
+    let options = Options::read(
+        "floor_run [--netns NAME] [--uid N] [--nofile N] --report FILE -- COMMAND...",
+        0,
+    );
     let command: Vec<CString> = std::env::args()
         .skip_while(|word| word != "--")
         .skip(1)
@@ -45,7 +48,10 @@ fn prepare(options: &Options) {
     if let Some(name) = options.text("netns") {
         let path = CString::new(format!("/run/netns/{name}")).unwrap_or_default();
         // SAFETY: the path is a C string.
-        let fd = must(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) }, "open of the namespace");
+        let fd = must(
+            unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) },
+            "open of the namespace",
+        );
         // SAFETY: no pointers.
         must(unsafe { libc::setns(fd, libc::CLONE_NEWNET) }, "setns");
     }
@@ -105,7 +111,11 @@ fn wait(child: i32, started: Instant, samples: &str) -> String {
     };
     let wall = started.elapsed().as_secs_f64();
     let (user, system) = (floor::seconds(usage.ru_utime), floor::seconds(usage.ru_stime));
-    let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
+    let code = if libc::WIFEXITED(status) {
+        libc::WEXITSTATUS(status)
+    } else {
+        128 + libc::WTERMSIG(status)
+    };
     format!(
         "{{\"wall_s\":{wall:.6},\"user_s\":{user:.6},\"system_s\":{system:.6},\"rss_kib\":{},\"exit\":{code},\"samples\":[{samples}]}}\n",
         usage.ru_maxrss

@@ -60,13 +60,15 @@ struct Floor {
 
 fn main() {
     let started = Instant::now();
-    let options = Options::read("floor_tcp HOSTS PORTS [--tries N] [--gap-ms N] [--timeout-ms N]", 2);
+    let options =
+        Options::read("floor_tcp HOSTS PORTS [--tries N] [--gap-ms N] [--timeout-ms N]", 2);
     let (tries, gap) = (options.number("tries", 1) as u8, options.millis("gap-ms", 300));
     let timeout = options.millis("timeout-ms", 1000);
     let limit = floor::raise_descriptor_limit().saturating_sub(8);
     let window = options.number("max-in-flight", 4096).min(limit) as usize;
     let ports = floor::ports(&options.words[1]);
-    let mut floor = Floor::new(&floor::hosts(&options.words[0]), &ports, options.number("reuse", 1) != 0);
+    let mut floor =
+        Floor::new(&floor::hosts(&options.words[0]), &ports, options.number("reuse", 1) != 0);
     floor.run(window, tries, gap, timeout);
     floor.finish(started);
 }
@@ -128,7 +130,11 @@ impl Floor {
                 room -= 1;
                 self.connect(endpoint);
                 let queue_last = self.endpoints[endpoint as usize].sent >= tries;
-                if queue_last { last.push_back((now + timeout, endpoint)) } else { again.push_back((now + gap, endpoint)) }
+                if queue_last {
+                    last.push_back((now + timeout, endpoint))
+                } else {
+                    again.push_back((now + gap, endpoint))
+                }
             }
             self.listen(if room == 0 { Some(now) } else { earliest(&again, &last) });
         }
@@ -158,7 +164,9 @@ impl Floor {
         let fd = floor::must(unsafe { libc::socket(libc::AF_INET, kind, 0) }, "socket");
         let linger = libc::linger { l_onoff: 1, l_linger: 0 };
         // SAFETY: the value outlives the call and its size is given.
-        unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), 8) };
+        unsafe {
+            libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), 8)
+        };
         let slot = self.empty.pop().unwrap_or_else(|| {
             self.slots.push(Slot { fd: -1, endpoint: NONE, older: NONE });
             self.slots.len() as u32 - 1
@@ -181,7 +189,9 @@ impl Floor {
             let target = &self.endpoints[endpoint as usize];
             match connect(fd, &floor::sockaddr(target.address, target.port)) {
                 // A connect to ourselves proves that nobody listens there.
-                0 | libc::EISCONN if connected_to_itself(fd) => self.decide(endpoint, State::Closed),
+                0 | libc::EISCONN if connected_to_itself(fd) => {
+                    self.decide(endpoint, State::Closed)
+                }
                 0 | libc::EISCONN => self.decide(endpoint, State::Open),
                 libc::EALREADY | libc::EINPROGRESS => {}
                 libc::ECONNREFUSED => self.refuse(slot),
@@ -224,7 +234,9 @@ impl Floor {
 
     fn finish(&self, started: Instant) {
         let of = |state| self.endpoints.iter().filter(move |endpoint| endpoint.state == state);
-        let open = floor::endpoints_json(of(State::Open).map(|endpoint| (endpoint.address, endpoint.port)));
+        let open = floor::endpoints_json(
+            of(State::Open).map(|endpoint| (endpoint.address, endpoint.port)),
+        );
         let (closed, silent) = (of(State::Closed).count(), of(State::Silent).count());
         let unreachable = of(State::Unreachable).count();
         let fields = format!(

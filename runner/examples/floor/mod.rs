@@ -5,8 +5,11 @@
 //! permits. It has no evidence model, no plan, no report, and knows IPv4 only.
 //! Every program ends with one JSON line on stdout.
 
-// Each program uses its own part of this file.
+// Each program uses its own part of these files.
 #![allow(dead_code)]
+
+pub mod batch;
+pub mod dns;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -88,7 +91,8 @@ pub fn hosts(spec: &str) -> Vec<u32> {
     let mut hosts = Vec::new();
     for word in spec.split(',') {
         let (address, bits) = word.split_once('/').unwrap_or((word, "32"));
-        let (Ok(address), Ok(bits @ 0..=32)) = (address.parse::<Ipv4Addr>(), bits.parse::<u32>()) else {
+        let (Ok(address), Ok(bits @ 0..=32)) = (address.parse::<Ipv4Addr>(), bits.parse::<u32>())
+        else {
             fail(&format!("not an address or a block: {word}"))
         };
         let size = 1u64 << (32 - bits);
