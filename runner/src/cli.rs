@@ -1,1 +1,219 @@
 //! What may be typed. No meaning, no I/O.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  portscan db.example.com 5432                 one port, TCP
+  portscan ns1.example.com 53/udp 53/tcp       transport by suffix
+  portscan example.com:443 '[2001:db8::1]:22' 10.0.0.0/29:22,80
+  portscan db.example.com 15432 --plugin postgres
+  portscan --targets hosts.txt --format json
+  portscan trace example.com 443               where do packets die?
+  portscan plugin list
+
+Targets are names, addresses, blocks (10.0.0.0/29) and ranges (10.0.0.1-9); ports are
+numbers, ranges, lists and service names, each with /tcp (default) or /udp.
+A host whose name is a command is probed by 'portscan probe NAME PORT'.
+
+Exit codes:
+  0    every endpoint is open, and no check found it unhealthy
+  1    something is not open or not healthy
+  2    could not run as asked, or an endpoint could not be measured
+       (a name that does not resolve, a state 'unknown')
+  130  interrupted; what was known by then is shown";
+
+/// Can I reach this service from here, and if not, who is in the way?
+#[derive(Debug, Parser)]
+#[command(name = "portscan", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Cli {
+    /// The command, when it is not a probe.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The probe.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+}
+
+/// Commands. A first word that is none of them is a target.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Probe targets (the default; needed only for a host named like a command)
+    Probe(Box<ProbeArgs>),
+    /// Find the hop after which packets to a port die
+    Trace(Box<TraceArgs>),
+    /// List, show or build plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Say what a state or a reason proves, and what to do next
+    Explain {
+        /// A state or a reason, for example 'filtered' or 'admin-prohibited'
+        term: String,
+    },
+    /// Compile a component (used by portscan itself)
+    #[command(name = "__compile", hide = true)]
+    Compile,
+}
+
+/// What to do with plugins.
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// List the plugins that are there
+    List {
+        /// Where to look for plugins besides the user's own folder
+        #[arg(long, value_name = "DIR")]
+        plugin_dir: Vec<PathBuf>,
+    },
+    /// Show what a plugin is, may do and sends
+    Show {
+        /// A plugin's name or file
+        plugin: String,
+        /// Where to look for plugins besides the user's own folder
+        #[arg(long, value_name = "DIR")]
+        plugin_dir: Vec<PathBuf>,
+    },
+    /// Compile a Rust plugin crate into a component
+    Build {
+        /// The crate's folder
+        dir: PathBuf,
+        /// Where to write the component [default: NAME.wasm in the crate's folder]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// What a trace needs.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Host and port: HOST PORT, or HOST:PORT
+    #[arg(required = true, num_args = 1..=2)]
+    pub words: Vec<String>,
+    /// Most hops to try
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub max_hops: u8,
+    /// How long to wait for each hop
+    #[arg(long, value_name = "TIME", default_value = "1500ms")]
+    pub timeout: String,
+    /// Only IPv4
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Only IPv6
+    #[arg(short = '6')]
+    pub ipv6: bool,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One document, schema portscan/report/1
+    Json,
+    /// A line per endpoint, as it ends
+    Jsonl,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Everything that can be said about a probe.
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// Targets and ports: HOST PORT..., or HOST:PORTS...
+    #[arg(value_name = "TARGET")]
+    pub words: Vec<String>,
+    /// Read targets from a file, one a line, '#' comments; '-' is standard input
+    #[arg(long, value_name = "FILE")]
+    pub targets: Vec<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    pub format: Format,
+    /// Colours
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", help_heading = "Output")]
+    pub color: Color,
+    /// No advice under the rows
+    #[arg(long, help_heading = "Output")]
+    pub no_advice: bool,
+    /// Show all evidence and what plugins say of their work
+    #[arg(long, help_heading = "Output")]
+    pub explain: bool,
+    /// No progress line
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Only IPv4
+    #[arg(short = '4', conflicts_with = "ipv6", help_heading = "Addresses")]
+    pub ipv4: bool,
+    /// Only IPv6
+    #[arg(short = '6', help_heading = "Addresses")]
+    pub ipv6: bool,
+    /// Probe only the first address of a name
+    #[arg(long, help_heading = "Addresses")]
+    pub first_address: bool,
+    /// Source address
+    #[arg(long, value_name = "ADDRESS", help_heading = "Addresses")]
+    pub source: Option<std::net::IpAddr>,
+    /// Network interface
+    #[arg(long, value_name = "NAME", help_heading = "Addresses")]
+    pub interface: Option<String>,
+    /// How long an endpoint may stay silent [default: 3.3s, less where controls allow]
+    #[arg(long, value_name = "TIME", help_heading = "Timing")]
+    pub timeout: Option<String>,
+    /// Attempts at a silent endpoint [default: 3 for TCP, 7 for UDP, more on a lossy path]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Timing")]
+    pub attempts: Option<u8>,
+    /// Sockets in use at once
+    #[arg(long, value_name = "N", help_heading = "Timing")]
+    pub max_in_flight: Option<usize>,
+    /// Packets a second, or 'max'
+    #[arg(long, value_name = "N", help_heading = "Timing")]
+    pub rate: Option<String>,
+    /// End the whole run by then, with what is known
+    #[arg(long, value_name = "TIME", help_heading = "Timing")]
+    pub deadline: Option<String>,
+    /// Go on until every closed UDP port is proved, however slow its ICMP budget
+    #[arg(long, help_heading = "Timing")]
+    pub prove: bool,
+    /// No control probes at unused ports
+    #[arg(long, help_heading = "Timing")]
+    pub no_controls: bool,
+    /// Trace the way to every endpoint that is filtered
+    #[arg(long, help_heading = "Timing")]
+    pub trace: bool,
+    /// Probe this many times and show how the answers vary
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Timing")]
+    pub count: u32,
+    /// Time between two probes of --count
+    #[arg(long, value_name = "TIME", default_value = "1s", help_heading = "Timing")]
+    pub every: String,
+    /// Check with this plugin, by name or file, whatever the port (repeatable)
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "no_plugins", help_heading = "Plugins")]
+    pub plugin: Vec<String>,
+    /// Run no plugin at all
+    #[arg(long, help_heading = "Plugins")]
+    pub no_plugins: bool,
+    /// Where to look for plugins besides the user's own folder (repeatable)
+    #[arg(long, value_name = "DIR", help_heading = "Plugins")]
+    pub plugin_dir: Vec<PathBuf>,
+    /// A plugin's setting (repeatable)
+    #[arg(long, value_name = "PLUGIN.NAME=VALUE", help_heading = "Plugins")]
+    pub set: Vec<String>,
+    /// A plugin's secret (repeatable)
+    #[arg(long, value_name = "PLUGIN.NAME=env:VAR|file:PATH", help_heading = "Plugins")]
+    pub secret: Vec<String>,
+    /// Let plugins with this side effect run by themselves: state, hardware
+    #[arg(long, value_name = "SIDE-EFFECT", help_heading = "Plugins")]
+    pub allow: Vec<String>,
+}

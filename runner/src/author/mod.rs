@@ -1,1 +1,6 @@
 //! What plugin authors run: build, test, new, doctor.
+//!
+//! Not here: loading and running a component (`host`), choosing one for an
+//! endpoint (`check`). Start reading at [`build::build`].
+
+pub mod build;

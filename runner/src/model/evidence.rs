@@ -53,6 +53,9 @@ pub struct Observation {
     /// The path's own measure, where the kernel has one (TCP_INFO), without
     /// our scheduling delay.
     pub rtt: Option<Duration>,
+    /// The kernel had sent the packet again by then, so that the time since
+    /// `sent` says nothing about the round trip (Karn's algorithm).
+    pub repeated: bool,
     /// What arrived.
     pub signal: Signal,
 }

@@ -25,6 +25,10 @@ const DATAGRAMS_PER_TURN: usize = 8;
 /// reused within a turn of the loop.
 const MAX_IDLE: usize = 512;
 
+/// When a SYN may have been sent again at the earliest (RFC 6298 2.1, with
+/// room for a coarse clock).
+const FIRST_RETRANSMISSION: Duration = Duration::from_millis(900);
+
 /// Asks a waiting [`LiveNet`] to come back, from a signal handler's thread.
 #[derive(Clone)]
 pub struct Stop {
@@ -38,6 +42,11 @@ impl Stop {
         self.asked.store(true, Ordering::SeqCst);
         // Without a waker the loop notices at its next timer.
         let _ = self.waker.wake();
+    }
+
+    /// Whether somebody asked.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
@@ -76,6 +85,7 @@ struct Slot {
 struct Listening {
     key: u64,
     endpoint: Endpoint,
+    sent: Moment,
     /// Options were set that the next attempt must not inherit.
     altered: bool,
 }
@@ -110,7 +120,7 @@ impl LiveNet {
 
     /// Whether somebody asked to stop.
     pub fn stop_asked(&self) -> bool {
-        self.stop.asked.load(Ordering::SeqCst)
+        self.stop.is_asked()
     }
 
     /// Takes a socket that is as good as new: a refused one, or a new one.
@@ -134,6 +144,10 @@ impl LiveNet {
         let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
         let socket = Socket::new(domain, kind.nonblocking().cloexec(), Some(protocol))?;
         platform::set_receive_errors(&socket, v6, true)?;
+        if v6 {
+            // Otherwise a UDP socket hears IPv4 senders, too.
+            socket.set_only_v6(true)?;
+        }
         self.binding.apply(&socket, attempt.endpoint.socket)?;
         if let Some(hops) = attempt.hops {
             platform::set_hops(&socket, v6, hops)?;
@@ -205,7 +219,8 @@ impl LiveNet {
             return Err(e);
         }
         let altered = attempt.hops.is_some();
-        let listening = Listening { key: attempt.key, endpoint: attempt.endpoint, altered };
+        let Attempt { key, endpoint, .. } = *attempt;
+        let listening = Listening { key, endpoint, sent: self.now(), altered };
         self.slots[slot as usize].attempt = Some(listening);
         Ok(slot)
     }
@@ -225,6 +240,12 @@ impl LiveNet {
     fn tcp_event(&mut self, slot: u32, listening: Listening, at: Moment, arrivals: &mut Vec<Arrival>) {
         let Some(socket) = &self.slots[slot as usize].socket else { return };
         let fd = socket.as_raw_fd();
+        // The kernel sends its first SYN again after a second, no sooner. What
+        // it counts is gone once the outcome is asked for.
+        let repeated = match at.since(listening.sent) >= FIRST_RETRANSMISSION {
+            true => platform::tcp_info(fd).map_or(0, |info| info.retransmits.min(255) as u8),
+            false => 0,
+        };
         // The outcome first: reading the queue clears SO_ERROR, and a cleared
         // error on a dead socket must not look like a connection. Asked by a
         // second connect(), the socket can be used again after a refusal;
@@ -239,7 +260,7 @@ impl LiveNet {
             key: listening.key,
             at,
             rtt: None,
-            retransmits: 0,
+            retransmits: repeated,
             signal: Signal::Refused,
             stream: None,
             listening: false,
@@ -318,12 +339,16 @@ impl Net for LiveNet {
         match self.try_send(&attempt) {
             Ok(slot) => Sent::Listening(self.handle(slot)),
             Err(e) => match e.raw_os_error().unwrap_or(libc::EIO) {
+                // No address of that family to send from, or no free port?
+                libc::EADDRNOTAVAIL if lacks_source(attempt.endpoint) => {
+                    Sent::Refused { errno: libc::EADDRNOTAVAIL }
+                }
+                libc::EADDRNOTAVAIL => Sent::Busy { errno: libc::EAGAIN },
                 errno @ (libc::EMFILE
                 | libc::ENFILE
                 | libc::ENOMEM
                 | libc::ENOBUFS
                 | libc::ENOSPC
-                | libc::EADDRNOTAVAIL
                 | libc::EAGAIN) => Sent::Busy { errno },
                 errno => Sent::Refused { errno },
             },
@@ -379,6 +404,17 @@ fn decisive_error(fd: i32, endpoint: &Endpoint) -> Option<IcmpError> {
         }
     }
     decisive
+}
+
+/// Whether this machine has no address to talk to `endpoint` from. Connecting
+/// a UDP socket chooses a source address and sends nothing (connect(2)); when
+/// only the ports are used up it fails with EAGAIN instead.
+fn lacks_source(endpoint: Endpoint) -> bool {
+    let domain = Domain::for_address(endpoint.socket);
+    let refused = |e: io::Error| e.raw_os_error() == Some(libc::EADDRNOTAVAIL);
+    Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))
+        .and_then(|socket| socket.connect(&endpoint.socket.into()))
+        .is_err_and(refused)
 }
 
 fn same_endpoint(a: SocketAddr, b: SocketAddr) -> bool {

@@ -8,6 +8,7 @@
 //! Start reading at [`Net`].
 
 mod binding;
+pub mod conversation;
 mod live;
 mod platform;
 

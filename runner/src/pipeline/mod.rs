@@ -1,3 +1,86 @@
 //! Wires the stages; the only room that knows all of them, the clock included.
+//!
+//! Start reading at [`run`]: one line per command.
 
+mod interrupt;
+mod probe;
 pub mod scan;
+mod sources;
+mod trace;
+
+use crate::exit::ExitStatus;
+use crate::settings::Command;
+use crate::{host, render, vantage};
+
+/// Does what the user asked for.
+pub fn run(command: Command) -> ExitStatus {
+    match command {
+        Command::Probe(settings) => probe::run(&settings),
+        Command::Trace(settings) => trace::run(&settings),
+        Command::Explain { term } => explain(&term),
+        Command::Compile => compile(),
+        Command::PluginList { .. } | Command::PluginShow { .. } | Command::PluginBuild { .. } => {
+            render::talk::error("not yet");
+            ExitStatus::CannotRun
+        }
+    }
+}
+
+/// Is the compiler's process of another portscan.
+fn compile() -> ExitStatus {
+    match host::compile_child_main() {
+        Ok(()) => ExitStatus::AllOpen,
+        Err(host::ChildError::Refused) => ExitStatus::CannotRun,
+        Err(host::ChildError::Machine) => ExitStatus::Bug,
+    }
+}
+
+fn explain(term: &str) -> ExitStatus {
+    let mut out = render::stdout();
+    match render::explain::explain(term) {
+        Some(text) => {
+            // A closed pipe ends the output, not the meaning.
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            ExitStatus::AllOpen
+        }
+        None => {
+            let terms: Vec<&str> = render::explain::terms().collect();
+            render::talk::error(&format!("'{term}' is no state or reason; known are {}", terms.join(", ")));
+            ExitStatus::CannotRun
+        }
+    }
+}
+
+/// What the judge must know of this machine.
+fn place<'a>(
+    is_own: &'a dyn Fn(std::net::IpAddr) -> bool,
+    is_first_hop: &'a dyn Fn(std::net::IpAddr) -> bool,
+) -> scan::Place<'a> {
+    scan::Place { is_own, is_first_hop }
+}
+
+/// Makes the live network, within the descriptors this process may have.
+fn live_net(
+    asked: Option<usize>,
+    binding: crate::net::SourceBinding,
+) -> std::io::Result<(crate::net::LiveNet, usize)> {
+    /// Descriptors for everything that is not a probe.
+    const RESERVE: usize = 48;
+    /// Sockets in flight when nobody asks for another number: silent ports
+    /// hold three each for 3.3 s, so this is about 1,200 of them a second.
+    const USUAL: usize = 12_000;
+    let limit = crate::net::descriptor_limit().unwrap_or(1024);
+    let room = limit.saturating_sub(RESERVE.min(limit / 4)).max(1);
+    let sockets = asked.unwrap_or(USUAL).clamp(1, room);
+    Ok((crate::net::LiveNet::new(sockets, binding)?, sockets))
+}
+
+/// A seed that nobody can guess.
+fn unpredictable_seed() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| std::process::id().into())
+}
+
+/// Looks at this machine once.
+fn observe() -> vantage::Vantage {
+    vantage::Vantage::observe()
+}

@@ -227,7 +227,7 @@ impl Plan {
         }
         let udp = &self.peers[peer as usize].udp;
         let quiet = now.since(udp.last_proof.max(udp.proving_since));
-        if quiet > (interval * 8).max(Duration::from_secs(10)) {
+        if quiet > (interval * 4).max(Duration::from_secs(4)) {
             return self.give_up(queue.into(), interval, now);
         }
         // No proof although one was due: some of these are silent for another reason.
@@ -253,10 +253,16 @@ impl Plan {
     }
 
     /// No proofs come any more: leave the rest unproved and say so.
+    ///
+    /// Where none came at all since they are due, the budget is not what
+    /// withholds them: the rest is simply silent.
     fn give_up(&mut self, queue: Vec<(u32, u32)>, interval: Duration, now: Moment) {
         let left = queue.len() as u32;
+        let peer = self.entry(queue[0].0).peer;
+        let udp = &self.peers[peer as usize].udp;
+        let came = udp.last_proof > udp.proving_since;
         for (index, _) in queue {
-            self.entry(index).budget = Some((left, interval * left));
+            self.entry(index).budget = came.then_some((left, interval * left));
             self.close(index, now);
         }
     }

@@ -315,8 +315,7 @@ impl Plan {
             }
             Sent::Refused { errno } => {
                 entry.sent_at.push(now);
-                let signal = Signal::Local { errno };
-                entry.observe(Observation { attempt: nth, sent: now, at: now, rtt: None, signal });
+                entry.observe(refusal(nth, now, errno));
                 match entry.sent {
                     0 => self.close(index, now),
                     // Earlier attempts left: they still listen until the deadline.
@@ -340,8 +339,7 @@ impl Plan {
         entry.busy += 1;
         let hopeless = entry.busy >= PATIENCE || idle && entry.busy >= 3;
         if hopeless && entry.sent == 0 {
-            let signal = Signal::Local { errno };
-            entry.observe(Observation { attempt: nth, sent: now, at: now, rtt: None, signal });
+            entry.observe(refusal(nth, now, errno));
             return self.close(index, now);
         }
         let generation = entry.generation;
@@ -382,7 +380,8 @@ impl Plan {
         }
         entry.retransmits = entry.retransmits.saturating_add(u16::from(retransmits));
         let is_icmp = matches!(signal, Signal::Icmp(_));
-        entry.observe(Observation { attempt: nth, sent, at, rtt, signal });
+        let repeated = retransmits > 0;
+        entry.observe(Observation { attempt: nth, sent, at, rtt, repeated, signal });
         entry.heard |= matches!(weight, Weight::Conclusive | Weight::Soft);
         if is_icmp && entry.ask.endpoint.transport == Transport::Udp {
             self.note_proof(index, nth, at);
@@ -775,6 +774,12 @@ pub struct Recorded {
     pub signal: Signal,
     /// Whether the handle still listens.
     pub listening: bool,
+}
+
+/// This machine's refusal as an observation.
+fn refusal(attempt: u8, now: Moment, errno: i32) -> Observation {
+    let signal = Signal::Local { errno };
+    Observation { attempt, sent: now, at: now, rtt: None, repeated: false, signal }
 }
 
 const GENERATION: u32 = (1 << 24) - 1;

@@ -35,6 +35,8 @@ pub fn of_local(errno: i32) -> Reason {
         libc::ENETUNREACH
         | libc::EHOSTUNREACH
         | libc::EAFNOSUPPORT
+        // No source address of that family. Used-up ports are EAGAIN here.
+        | libc::EADDRNOTAVAIL
         // A blackhole route.
         | libc::EINVAL
         // A zone that does not exist.
@@ -66,7 +68,8 @@ mod tests {
             (libc::EACCES, Reason::LocalDenied),
             (libc::EPERM, Reason::LocalDenied),
             (libc::EMFILE, Reason::LocalLimit),
-            (libc::EADDRNOTAVAIL, Reason::LocalLimit),
+            (libc::EADDRNOTAVAIL, Reason::LocalNoRoute),
+            (libc::EAGAIN, Reason::LocalLimit),
         ] {
             assert_eq!(of_local(errno), reason, "errno {errno}");
         }

@@ -53,6 +53,9 @@ enum Strength {
     SoftIcmp,
     /// An ICMP error by which somebody refuses.
     HardIcmp,
+    /// An address that was not asked answers from the port that was: a server
+    /// with several addresses.
+    Stray,
     /// The target refuses: RST, or port-unreachable for UDP.
     Refusal,
     /// The target's address answers from another port.
@@ -134,14 +137,15 @@ fn meaning(question: &Question<'_>, seen: &Observation) -> Option<(Strength, Por
         // RFC 9293 3.5.2: RST answers a SYN to a port without a listener.
         Signal::Refused => (Strength::Refusal, Closed, Reason::Reset),
         Signal::Answer { from, .. } => {
-            // A datagram from an address that was not asked proves nothing
-            // about the one that was: anybody can send it. It is noted.
-            if from.ip().to_canonical() != question.endpoint.ip() {
-                return None;
-            }
-            let strength = match from.port() == question.endpoint.port() {
-                true => Strength::Answer,
-                false => Strength::Elsewhere,
+            let same_address = from.ip().to_canonical() == question.endpoint.ip();
+            let strength = match (same_address, from.port() == question.endpoint.port()) {
+                (true, true) => Strength::Answer,
+                (true, false) => Strength::Elsewhere,
+                // Our port was fresh and nobody else knows it, so this answers
+                // us; a server with several addresses may choose another one.
+                (false, true) => Strength::Stray,
+                // From another address and port it proves nothing. It is noted.
+                (false, false) => return None,
             };
             (strength, Open, Reason::UdpResponse)
         }
@@ -155,6 +159,11 @@ fn meaning(question: &Question<'_>, seen: &Observation) -> Option<(Strength, Por
         // stranger's SYN would meet: the plan tries again from another port.
         Signal::SelfConnect => return None,
     })
+}
+
+/// Whether an observation says anything about the endpoint.
+pub(super) fn means_anything(question: &Question<'_>, seen: &Observation) -> bool {
+    meaning(question, seen).is_some()
 }
 
 /// Who sent an ICMP error, seen from here. The target comes first: probing

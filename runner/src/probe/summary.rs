@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::judge::{Judgement, Question, role_of};
+use super::judge::{Judgement, Question, means_anything, role_of};
 use crate::model::{
     Control, Endpoint, Evidence, Note, Observation, PayloadKind, Role, Signal,
 };
@@ -34,7 +34,7 @@ pub fn summarize(
     let decisive = judgement.decisive.map(|index| &question.observations[index]);
     let sender = decisive.and_then(|o| sender(o, &question.endpoint));
     let role = sender.map(|ip| role_of(question, ip));
-    let answered_attempts = distinct_attempts(question.observations);
+    let answered_attempts = answered(question);
     let evidence = Evidence {
         icmp: decisive.and_then(|o| match o.signal {
             Signal::Icmp(icmp) => Some(icmp),
@@ -51,7 +51,7 @@ pub fn summarize(
         control: measured.control,
         payload: measured.payload,
     };
-    let rtt = decisive.filter(|o| is_from_network(&o.signal)).map(round_trip);
+    let rtt = decisive.filter(|o| is_from_network(&o.signal)).and_then(round_trip);
     (evidence, rtt, notes(question, judgement, measured, decisive))
 }
 
@@ -119,15 +119,17 @@ fn is_from_network(signal: &Signal) -> bool {
     !matches!(signal, Signal::Local { .. } | Signal::SelfConnect)
 }
 
-fn round_trip(observation: &Observation) -> Duration {
-    observation.rtt.unwrap_or_else(|| observation.at.since(observation.sent))
+fn round_trip(observation: &Observation) -> Option<Duration> {
+    let since_sent = observation.at.since(observation.sent);
+    observation.rtt.or((!observation.repeated).then_some(since_sent))
 }
 
-fn distinct_attempts(observations: &[Observation]) -> u16 {
+/// Attempts that something came back for which says anything of the endpoint.
+fn answered(question: &Question<'_>) -> u16 {
     let mut seen = [false; 256];
-    for observation in observations.iter().filter(|o| is_from_network(&o.signal)) {
-        seen[usize::from(observation.attempt)] = true;
+    for observation in question.observations {
+        seen[usize::from(observation.attempt)] |=
+            is_from_network(&observation.signal) && means_anything(question, observation);
     }
     seen.iter().filter(|s| **s).count() as u16
 }
-

@@ -1,1 +1,63 @@
-//! Report to text. Decides nothing.
+//! Report to text: the only room that writes to stdout and stderr. Decides
+//! nothing.
+//!
+//! Data goes to stdout through a [`Renderer`], talk to stderr through
+//! [`talk`]. Text from networks and plugins passes [`escape`] before it
+//! reaches a terminal.
+
+mod escape;
+pub mod explain;
+mod json;
+pub mod plugins;
+mod progress;
+mod style;
+mod table;
+pub mod talk;
+pub mod trace;
+
+pub use escape::escape;
+pub use progress::Progress;
+pub use style::Style;
+
+use std::io;
+
+use crate::model::Outcome;
+use crate::report::{Footer, Header};
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One document.
+    Json,
+    /// A line per endpoint.
+    JsonLines,
+}
+
+/// Writes a report in one format.
+///
+/// Outcomes come in any order; the table and the document sort them by
+/// [`Outcome::order`] at the end, JSON lines are written as they come.
+pub trait Renderer: Send {
+    /// The run begins.
+    fn begin(&mut self, header: &Header) -> io::Result<()>;
+    /// An endpoint is done.
+    fn outcome(&mut self, outcome: Outcome) -> io::Result<()>;
+    /// The run is over.
+    fn end(&mut self, footer: &Footer) -> io::Result<()>;
+}
+
+/// The renderer of a format, writing to `out`.
+pub fn renderer(format: Format, style: Style, out: Box<dyn io::Write + Send>) -> Box<dyn Renderer> {
+    match format {
+        Format::Table => Box::new(table::Table::new(out, style)),
+        Format::Json => Box::new(json::Document::new(out)),
+        Format::JsonLines => Box::new(json::Lines::new(out)),
+    }
+}
+
+/// Standard output, buffered.
+pub fn stdout() -> Box<dyn io::Write + Send> {
+    Box::new(io::BufWriter::with_capacity(64 * 1024, io::stdout()))
+}

@@ -1,1 +1,129 @@
 //! The result as a document with a stable schema.
+//!
+//! `portscan/report/1`: names are a contract, to be added to and never
+//! renamed; docs/schema/report-1.schema.json describes them. Absent facts are
+//! null, not guessed.
+//!
+//! Not here: colour, columns, streams (`render`).
+
+mod notes;
+mod row;
+
+pub use notes::sentence;
+pub use row::{CheckRow, EndpointRow, EvidenceRow, FindingRow, IcmpRow, errno_name};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Unresolved, UnresolvedReason};
+use crate::vantage::Vantage;
+
+/// The schema's name.
+pub const SCHEMA: &str = "portscan/report/1";
+
+/// What is known before the first endpoint.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// When the run started.
+    pub started: jiff::Timestamp,
+    /// From where it looked.
+    pub vantage: Vantage,
+}
+
+/// What is known after the last endpoint.
+#[derive(Clone, Debug)]
+pub struct Footer {
+    /// When the run ended.
+    pub finished: jiff::Timestamp,
+    /// Names without an address.
+    pub unresolved: Vec<Unresolved>,
+    /// What the addresses of a name say together.
+    pub conclusions: Vec<NameConclusion>,
+    /// The run was interrupted.
+    pub interrupted: bool,
+}
+
+/// One sentence about a name with several addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameConclusion {
+    /// The name as the user wrote it.
+    pub target: String,
+    /// The sentence.
+    pub text: String,
+}
+
+/// The head of a document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeadRow {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of portscan.
+    pub portscan: String,
+    /// RFC 3339.
+    pub started: String,
+    /// From where.
+    pub vantage: VantageRow,
+}
+
+/// The vantage point in a document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VantageRow {
+    /// The machine's name.
+    pub hostname: String,
+    /// The user.
+    pub user: String,
+    /// Whether raw packets would have been allowed.
+    pub privileged: bool,
+    /// Addresses of the machine.
+    pub source_addresses: Vec<String>,
+}
+
+/// A name without an address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UnresolvedRow {
+    /// The target as the user wrote it.
+    pub target: String,
+    /// Why.
+    pub reason: UnresolvedReason,
+}
+
+/// The end of a document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TailRow {
+    /// RFC 3339.
+    pub finished: String,
+    /// Names without an address.
+    pub unresolved: Vec<UnresolvedRow>,
+    /// What the addresses of a name say together.
+    pub conclusions: Vec<NameConclusion>,
+    /// The run was interrupted.
+    pub interrupted: bool,
+}
+
+impl From<&Header> for HeadRow {
+    fn from(header: &Header) -> HeadRow {
+        let vantage = &header.vantage;
+        HeadRow {
+            schema: SCHEMA.into(),
+            portscan: env!("CARGO_PKG_VERSION").into(),
+            started: header.started.to_string(),
+            vantage: VantageRow {
+                hostname: vantage.hostname.clone(),
+                user: vantage.user.clone(),
+                privileged: vantage.privileged,
+                source_addresses: vantage.source_addresses.iter().map(|a| a.to_string()).collect(),
+            },
+        }
+    }
+}
+
+impl From<&Footer> for TailRow {
+    fn from(footer: &Footer) -> TailRow {
+        let row = |u: &Unresolved| UnresolvedRow { target: u.target.to_string(), reason: u.reason };
+        TailRow {
+            finished: footer.finished.to_string(),
+            unresolved: footer.unresolved.iter().map(row).collect(),
+            conclusions: footer.conclusions.clone(),
+            interrupted: footer.interrupted,
+        }
+    }
+}

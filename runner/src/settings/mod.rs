@@ -1,1 +1,260 @@
 //! What was typed, made sense of: validated, merged, ready for the pipeline.
+//!
+//! Reads target files and secrets, and nothing else. Start reading at
+//! [`Settings::from_args`].
+
+mod read;
+mod value;
+
+pub use read::SettingsError;
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs};
+pub use crate::cli::{Color, Format};
+use crate::model::SideEffect;
+use crate::target::{TargetSpec, parse_words};
+
+/// What the user wants done.
+#[derive(Debug)]
+pub enum Command {
+    /// Probe and check.
+    Probe(Box<ProbeSettings>),
+    /// Find where packets die.
+    Trace(Box<TraceSettings>),
+    /// Show the plugins that are there.
+    PluginList {
+        /// Folders to look in.
+        dirs: Vec<PathBuf>,
+    },
+    /// Show one plugin.
+    PluginShow {
+        /// Its name or file.
+        plugin: String,
+        /// Folders to look in.
+        dirs: Vec<PathBuf>,
+    },
+    /// Build a plugin.
+    PluginBuild {
+        /// The crate's folder.
+        dir: PathBuf,
+        /// Where the component goes.
+        output: Option<PathBuf>,
+    },
+    /// Explain a state or a reason.
+    Explain {
+        /// The term.
+        term: String,
+    },
+    /// Compile a component for a parent process of ours.
+    Compile,
+}
+
+/// Which addresses of a name count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Both families.
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// Which plugins may run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginChoice {
+    /// Those whose default port it is.
+    Default,
+    /// None.
+    Nothing,
+    /// These, whatever the port.
+    Named(Vec<String>),
+}
+
+/// A secret. Its text is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Everything about plugins.
+#[derive(Clone, Debug)]
+pub struct PluginSettings {
+    /// Which may run.
+    pub choice: PluginChoice,
+    /// Folders to look in besides the user's own.
+    pub dirs: Vec<PathBuf>,
+    /// Plugin, name, value as typed.
+    pub settings: Vec<(String, String, String)>,
+    /// Plugin, name, value.
+    pub secrets: Vec<(String, String, Secret)>,
+    /// Side effects that are fine without being asked for.
+    pub allow: Vec<SideEffect>,
+}
+
+/// Everything about a probe.
+#[derive(Debug)]
+pub struct ProbeSettings {
+    /// What to probe; never empty, every target with ports.
+    pub targets: Vec<TargetSpec>,
+    /// Which addresses of a name count.
+    pub family: Family,
+    /// Only the first of them.
+    pub first_address: bool,
+    /// Longest silence.
+    pub timeout: Option<Duration>,
+    /// Attempts at silent endpoints.
+    pub attempts: Option<u8>,
+    /// Sockets in use at once.
+    pub max_in_flight: Option<usize>,
+    /// Packets a second; none for no limit.
+    pub rate: Option<f64>,
+    /// End of the whole run.
+    pub deadline: Option<Duration>,
+    /// Source address.
+    pub source: Option<IpAddr>,
+    /// Interface.
+    pub interface: Option<String>,
+    /// Prove every closed UDP port.
+    pub prove: bool,
+    /// Send control probes.
+    pub controls: bool,
+    /// Trace what is filtered.
+    pub trace: bool,
+    /// Rounds.
+    pub count: u32,
+    /// Time between rounds.
+    pub every: Duration,
+    /// Everything about plugins.
+    pub plugins: PluginSettings,
+    /// Output format.
+    pub format: Format,
+    /// Colours.
+    pub color: Color,
+    /// Give advice.
+    pub advice: bool,
+    /// Show all evidence.
+    pub explain: bool,
+    /// No progress line.
+    pub quiet: bool,
+}
+
+/// Everything about a trace.
+#[derive(Debug)]
+pub struct TraceSettings {
+    /// One target with one port.
+    pub target: TargetSpec,
+    /// Which addresses of a name count.
+    pub family: Family,
+    /// Most hops.
+    pub max_hops: u8,
+    /// Wait for each hop.
+    pub timeout: Duration,
+    /// Output format.
+    pub format: Format,
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// Clap's own (with their exit code: 0 for `--help`), or what cannot be made
+/// sense of.
+pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, SettingsError> {
+    let typed = Cli::try_parse_from(args)?;
+    match typed.command {
+        None => probe(typed.probe).map(|p| Command::Probe(Box::new(p))),
+        Some(Typed::Probe(args)) => probe(*args).map(|p| Command::Probe(Box::new(p))),
+        Some(Typed::Trace(args)) => trace(*args).map(|t| Command::Trace(Box::new(t))),
+        Some(Typed::Plugin(PluginCommand::List { plugin_dir })) => {
+            Ok(Command::PluginList { dirs: plugin_dir })
+        }
+        Some(Typed::Plugin(PluginCommand::Show { plugin, plugin_dir })) => {
+            Ok(Command::PluginShow { plugin, dirs: plugin_dir })
+        }
+        Some(Typed::Plugin(PluginCommand::Build { dir, output })) => {
+            Ok(Command::PluginBuild { dir, output })
+        }
+        Some(Typed::Explain { term }) => Ok(Command::Explain { term }),
+        Some(Typed::Compile) => Ok(Command::Compile),
+    }
+}
+
+fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
+    let mut targets = parse_words(&args.words)?;
+    for file in &args.targets {
+        targets.extend(read::target_file(file)?);
+    }
+    if targets.is_empty() {
+        return Err(SettingsError::NothingToProbe);
+    }
+    let plugins = PluginSettings {
+        choice: match (args.no_plugins, args.plugin.is_empty()) {
+            (true, _) => PluginChoice::Nothing,
+            (false, true) => PluginChoice::Default,
+            (false, false) => PluginChoice::Named(args.plugin),
+        },
+        dirs: args.plugin_dir,
+        settings: args.set.iter().map(|s| value::setting(s)).collect::<Result<_, _>>()?,
+        secrets: args.secret.iter().map(|s| read::secret(s)).collect::<Result<_, _>>()?,
+        allow: args.allow.iter().map(|s| value::side_effect(s)).collect::<Result<_, _>>()?,
+    };
+    let duration = |name, text: &Option<String>| {
+        text.as_ref().map(|t| value::duration(name, t)).transpose()
+    };
+    Ok(ProbeSettings {
+        targets,
+        family: family(args.ipv4, args.ipv6),
+        first_address: args.first_address,
+        timeout: duration("--timeout", &args.timeout)?,
+        attempts: args.attempts,
+        max_in_flight: args.max_in_flight,
+        rate: args.rate.as_deref().map(value::rate).transpose()?.flatten(),
+        deadline: duration("--deadline", &args.deadline)?,
+        source: args.source,
+        interface: args.interface,
+        prove: args.prove,
+        controls: !args.no_controls,
+        trace: args.trace,
+        count: args.count,
+        every: value::duration("--every", &args.every)?,
+        plugins,
+        format: args.format,
+        color: args.color,
+        advice: !args.no_advice,
+        explain: args.explain,
+        quiet: args.quiet,
+    })
+}
+
+fn trace(args: TraceArgs) -> Result<TraceSettings, SettingsError> {
+    let mut targets = parse_words(&args.words)?;
+    let single = targets.len() == 1 && targets[0].ports.len() == 1;
+    match targets.pop() {
+        Some(target) if single => Ok(TraceSettings {
+            target,
+            family: family(args.ipv4, args.ipv6),
+            max_hops: args.max_hops,
+            timeout: value::duration("--timeout", &args.timeout)?,
+            format: args.format,
+        }),
+        _ => Err(SettingsError::OneEndpoint),
+    }
+}
+
+fn family(v4: bool, v6: bool) -> Family {
+    match (v4, v6) {
+        (true, _) => Family::V4,
+        (_, true) => Family::V6,
+        _ => Family::Any,
+    }
+}

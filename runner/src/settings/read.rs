@@ -1,0 +1,116 @@
+use std::io::Read;
+use std::path::Path;
+
+use super::Secret;
+use crate::target::{FileError, TargetError, TargetSpec, parse_file};
+
+/// Largest target file. At 16 bytes a line that is four million targets;
+/// blocks are the better way to write those.
+const MAX_TARGET_FILE: u64 = 64 * 1024 * 1024;
+
+/// Largest secret: a key, not a database.
+const MAX_SECRET: u64 = 64 * 1024;
+
+/// Why a command line makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The words themselves are wrong, or help was asked for.
+    #[error(transparent)]
+    Words(#[from] clap::Error),
+    /// A target is wrong.
+    #[error("{0}")]
+    Target(#[from] TargetError),
+    /// A target file is wrong.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// A file cannot be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// Its name.
+        path: String,
+        /// The operating system's word.
+        error: std::io::Error,
+    },
+    /// No target at all.
+    #[error("nothing to probe: give a target, for example portscan example.com 443 (see --help)")]
+    NothingToProbe,
+    /// A trace takes one endpoint.
+    #[error("trace takes one host and one port, for example portscan trace example.com 443")]
+    OneEndpoint,
+    /// An option's value is wrong.
+    #[error("{name}: '{value}' is not {expected}")]
+    Value {
+        /// The option.
+        name: String,
+        /// Its value; never a secret.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A secret is not where it should be.
+    #[error("--secret {name}: {why}")]
+    Secret {
+        /// The secret's name.
+        name: String,
+        /// What is wrong; never the secret.
+        why: String,
+    },
+}
+
+/// Reads a target file, or standard input for `-`.
+pub(super) fn target_file(path: &Path) -> Result<Vec<TargetSpec>, SettingsError> {
+    let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+    let unreadable = |error| SettingsError::Unreadable { path: name.clone(), error };
+    let bytes = match path == Path::new("-") {
+        true => read_capped(std::io::stdin().lock(), MAX_TARGET_FILE),
+        false => std::fs::File::open(path).and_then(|f| read_capped(f, MAX_TARGET_FILE)),
+    };
+    let bytes = bytes.map_err(unreadable)?;
+    Ok(parse_file(&name, &String::from_utf8_lossy(&bytes))?)
+}
+
+/// Reads `PLUGIN.NAME=env:VAR` or `PLUGIN.NAME=file:PATH`.
+pub(super) fn secret(text: &str) -> Result<(String, String, Secret), SettingsError> {
+    let (key, source) = text.split_once('=').unwrap_or((text, ""));
+    let fail = |why: String| SettingsError::Secret { name: key.to_string(), why };
+    let (plugin, name) = key
+        .split_once('.')
+        .filter(|(plugin, name)| !plugin.is_empty() && !name.is_empty())
+        .ok_or_else(|| fail("write PLUGIN.NAME=env:VAR or PLUGIN.NAME=file:PATH".into()))?;
+    let value = match source.split_once(':') {
+        Some(("env", variable)) => std::env::var(variable)
+            .map_err(|_| fail(format!("the environment has no variable {variable}")))?,
+        Some(("file", path)) => std::fs::File::open(path)
+            .and_then(|f| read_capped(f, MAX_SECRET))
+            .map_err(|e| fail(format!("{path}: {e}")))
+            .map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_string())?,
+        // The text may be the secret itself: it is not repeated.
+        _ => return Err(fail("take it from env:VAR or file:PATH, never from the command line".into())),
+    };
+    Ok((plugin.into(), name.into(), Secret(value)))
+}
+
+fn read_capped(reader: impl Read, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(std::io::Error::other(format!("larger than {most} bytes"))),
+        false => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
+        let error = secret("postgres.password=hunter2").unwrap_err().to_string();
+        assert!(error.contains("env:VAR") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        assert_eq!(format!("{:?}", Secret("hunter2".into())), "[secret]");
+    }
+}

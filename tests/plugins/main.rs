@@ -1,0 +1,9 @@
+//! The shipped plugins: built from the sources beside them, and true to their
+//! transcripts.
+//!
+//! `plugins/prebuilt/rebuild` runs this with `PORTSCAN_REBUILD=1`, which writes
+//! the files instead of comparing them.
+
+mod describe;
+mod lock;
+mod prebuilt;
