@@ -68,12 +68,13 @@ fn become_command(command: &[CString], uid: u32) -> ! {
     arguments.push(std::ptr::null());
     // SAFETY: the words are C strings and the list ends with a null pointer.
     unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         if uid != 0 {
             must(libc::setgroups(0, std::ptr::null()), "setgroups");
             must(libc::setresgid(uid, uid, uid), "setresgid");
             must(libc::setresuid(uid, uid, uid), "setresuid");
         }
+        // After the change of user, which clears it (prctl(2)).
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         libc::execvp(arguments[0], arguments.as_ptr());
     }
     floor::fail(&format!("{:?}: {}", command[0], std::io::Error::last_os_error()))
