@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::pattern::Pattern;
 use super::script::{Delivery, Script, Scripted};
 use super::{Ending, Expect, Half, Step, Transcript, TransportName, read_folder};
 use crate::{
@@ -85,12 +84,12 @@ fn replay_probe<P: UdpProbe>(transcript: &Transcript) -> Result<(), String> {
         match step {
             Step::ToPeer(bytes) => {
                 let payload = payloads.get(sent).ok_or("the plugin has fewer payloads")?;
-                Pattern::parse(bytes)?.compare(&payload.data)?;
+                bytes.compare(&payload.data)?;
                 sent += 1;
             }
             Step::FromPeer(bytes) => {
                 let index = sent.checked_sub(1).ok_or("an answer before any question")?;
-                let data = Pattern::parse(bytes)?.fill(&payloads[index].data)?;
+                let data = bytes.fill(&payloads[index].data)?;
                 let judge = |data: &[u8]| {
                     let (index, port) = (index as u32, transcript.port);
                     let answer = Answer { index, data: data.to_vec(), port };

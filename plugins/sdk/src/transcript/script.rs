@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::pattern::Pattern;
 use super::{Ending, Step, Tls, Transcript, TransportName};
 use crate::{
     Certificate, Datagram, IoError, Sends, TlsOptions, TlsSession, Transport, Trust, Wire,
@@ -81,7 +80,7 @@ impl Script {
     /// What the plugin left undone, when the conversation went on without it.
     pub(super) fn rest(&self) -> Option<String> {
         match &self.next {
-            Some(Step::ToPeer(_) | Step::Tls(_) | Step::Finish) => {
+            Some(Step::ToPeer(_) | Step::Tls(_) | Step::Finish | Step::Reconnect) => {
                 Some(format!("the plugin ended before the step {:?}", self.next))
             }
             _ => None,
@@ -108,7 +107,7 @@ impl Script {
         self.count(bytes)?;
         match self.advance() {
             Some(Step::ToPeer(wanted)) => {
-                let compared = Pattern::parse(&wanted).and_then(|wanted| wanted.compare(bytes));
+                let compared = wanted.compare(bytes);
                 self.sent = bytes.to_vec();
                 compared.map_err(|why| self.object(format!("{why}; sent {bytes:02x?}")))
             }
@@ -147,8 +146,7 @@ impl Script {
         if self.coming.is_empty() {
             match self.next.clone() {
                 Some(Step::FromPeer(bytes)) => {
-                    let filled = Pattern::parse(&bytes).and_then(|bytes| bytes.fill(&self.sent));
-                    self.coming = filled.map_err(|why| self.object(why))?;
+                    self.coming = bytes.fill(&self.sent).map_err(|why| self.object(why))?;
                     self.advance();
                 }
                 Some(Step::Peer(ending)) => return Err(self.end(ending, wait)),
@@ -258,6 +256,10 @@ impl Wire for Scripted {
     /// The second connection goes on where the first one stopped.
     fn reconnect(&mut self) -> Result<Box<dyn Wire>, IoError> {
         let mut script = self.0.borrow_mut();
+        match script.advance() {
+            Some(Step::Reconnect) => {}
+            other => return Err(script.object(format!("reconnect where {other:?} was due"))),
+        }
         script.coming.clear();
         script.stream_bytes = 0;
         Ok(Box::new(self.clone()))
