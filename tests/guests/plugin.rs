@@ -7,7 +7,8 @@
 use std::fmt::Write as _;
 
 use portscan::model::{
-    Amplification, DefaultPort, Metadata, ReplyFrom, Sends, SideEffect, Silence, Transport,
+    Amplification, DefaultPort, Metadata, ReplyFrom, Sends, SettingSpec, SideEffect, Silence,
+    Transport,
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -126,7 +127,8 @@ impl Plugin {
             let _ = write!(
                 text,
                 r#"(func (export "portscan:plugin/check@0.1.0#run")
-                    (param $connection i32) (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+                    (param $connection i32) (param i32 i32 i32 i32 i32 i32)
+                    (param $settings i32) (param $count i32) (result i32)
                     (local $i i32) (local $j i32)
                     {body})"#
             );
@@ -271,7 +273,7 @@ fn lower(metadata: &Metadata) -> Vec<u8> {
         [low, high, u8::from(port.transport == Transport::Udp), 0]
     });
     memory.list(ports.collect(), metadata.ports.len());
-    memory.list(Vec::new(), 0);
+    memory.settings(&metadata.settings);
     memory.text(&metadata.sends.what);
     memory.number(metadata.sends.largest);
     memory.number(metadata.sends.packets);
@@ -308,6 +310,21 @@ impl Lowering {
 
     fn text(&mut self, text: &str) {
         self.list(text.as_bytes().to_vec(), text.len());
+    }
+
+    /// A list of records of 36 bytes: name, kind, required, default, secret, help.
+    fn settings(&mut self, specs: &[SettingSpec]) {
+        let mut inner = Lowering { record: Vec::new(), rest: std::mem::take(&mut self.rest) };
+        for spec in specs {
+            inner.text(&spec.name);
+            inner.number(spec.kind as u32 | u32::from(spec.required) << 8);
+            inner.number(u32::from(spec.default.is_some()));
+            inner.text(spec.default.as_deref().unwrap_or_default());
+            inner.number(u32::from(spec.secret));
+            inner.text(&spec.help);
+        }
+        self.rest = inner.rest;
+        self.list(inner.record, specs.len());
     }
 
     fn list(&mut self, bytes: Vec<u8>, count: usize) {

@@ -5,6 +5,8 @@
 //! seed is printed; `PORTSCAN_SIM_SEED=N` replays it alone and prints what
 //! happened, `PORTSCAN_SIM_WORLDS=N` sets how many worlds are tried.
 
+#![allow(clippy::print_stdout)] // Seeds and rates are for whoever runs the tests.
+
 mod network;
 mod random;
 mod world;
@@ -55,8 +57,12 @@ fn probe(world: World, settings: Settings) -> (Vec<Probed>, Duration, ScriptedNe
             ports: peer.ports.keys().enumerate().map(|(i, (t, p))| (i as u32, *p, *t)).collect(),
         })
         .collect();
-    let asks = interleave(blocks.into_iter())
-        .map(|(order, target, endpoint)| Ask { order, target, endpoint, payloads: Payloads::Generic });
+    let asks = interleave(blocks.into_iter()).map(|(order, target, endpoint)| Ask {
+        order,
+        target,
+        endpoint,
+        payloads: Payloads::Generic,
+    });
     let own = world.own;
     let mut follow = Collect { asks, rows: Vec::new() };
     let mut net = ScriptedNet::new(world);
@@ -104,8 +110,10 @@ fn no_world_gets_a_wrong_state() {
     }
     let worlds = number("PORTSCAN_SIM_WORLDS").unwrap_or(10_000);
     let start = std::time::Instant::now();
-    let failed: BTreeMap<u64, Vec<String>> =
-        (0..worlds).map(|seed| (seed, wrong_in(seed, false))).filter(|(_, w)| !w.is_empty()).collect();
+    let failed: BTreeMap<u64, Vec<String>> = (0..worlds)
+        .map(|seed| (seed, wrong_in(seed, false)))
+        .filter(|(_, w)| !w.is_empty())
+        .collect();
     let rate = worlds as f64 / start.elapsed().as_secs_f64();
     println!("{worlds} worlds, {rate:.0} a second, {} wrong", failed.len());
     assert!(failed.is_empty(), "replay with PORTSCAN_SIM_SEED=<seed>: {failed:#?}");
@@ -119,13 +127,16 @@ fn a_hundred_closed_udp_ports_are_left_unproved_at_default_speed_and_proved_on_r
     let unproved = rows.iter().filter(|r| r.outcome.reason.name() == "no-response").count();
     assert!(unproved > 80, "{unproved} unproved");
     assert!(
-        rows.iter()
-            .filter(|r| r.outcome.reason.name() == "no-response")
-            .all(|r| format!("{:?}", r.outcome.notes).contains("IcmpBudgetSpent")),
+        rows.iter().filter(|r| r.outcome.reason.name() == "no-response").all(|r| format!(
+            "{:?}",
+            r.outcome.notes
+        )
+        .contains("IcmpBudgetSpent")),
         "every unproved port says what is missing"
     );
 
-    let (rows, took, _) = probe(world, Settings { prove_within: Duration::MAX, ..Settings::default() });
+    let (rows, took, _) =
+        probe(world, Settings { prove_within: Duration::MAX, ..Settings::default() });
     assert!(rows.iter().all(|r| r.outcome.state.name() == "closed"), "all are proved");
     assert!(took < Duration::from_secs(100), "{took:?}, nmap takes 100 s");
 }
@@ -138,7 +149,12 @@ fn silent_udp_ports_among_closed_ones_are_graded_in_about_a_second() {
     let closed = rows.iter().filter(|r| r.outcome.state.name() == "closed").count();
     assert_eq!((rows.len(), closed), (15, 5));
     for row in rows.iter().filter(|r| r.outcome.state.name() == "open|filtered") {
-        assert_eq!(row.outcome.evidence.control.map(|c| c.name()), Some("closed"), "{:?}", row.outcome);
+        assert_eq!(
+            row.outcome.evidence.control.map(|c| c.name()),
+            Some("closed"),
+            "{:?}",
+            row.outcome
+        );
     }
 }
 

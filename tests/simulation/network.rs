@@ -103,15 +103,22 @@ impl ScriptedNet {
         let Some((endpoint, peer)) = self.peer_of(handle) else { return };
         let tcp = endpoint.transport == Transport::Tcp;
         let back = |signal: Signal| move || Event::Signal { handle, signal: signal.clone() };
-        let answer = |port: u16| Signal::Answer { from: SocketAddr::new(peer.address, port), bytes: vec![1] };
+        let answer = |port: u16| Signal::Answer {
+            from: SocketAddr::new(peer.address, port),
+            bytes: vec![1],
+        };
         if peer.strays && !tcp {
             let from = SocketAddr::new(self.world.own, 9);
             self.travel(&peer, Duration::ZERO, back(Signal::Answer { from, bytes: vec![] }));
         }
         match peer.behaviour(endpoint) {
-            Behaviour::Open { slow } if tcp => self.travel(&peer, slow, back(Signal::Connected { reset: false })),
+            Behaviour::Open { slow } if tcp => {
+                self.travel(&peer, slow, back(Signal::Connected { reset: false }))
+            }
             Behaviour::Open { slow } => self.travel(&peer, slow, back(answer(endpoint.port()))),
-            Behaviour::AnswersElsewhere => self.travel(&peer, Duration::ZERO, back(answer(endpoint.port() ^ 1))),
+            Behaviour::AnswersElsewhere => {
+                self.travel(&peer, Duration::ZERO, back(answer(endpoint.port() ^ 1)))
+            }
             Behaviour::Closed if tcp => self.travel(&peer, Duration::ZERO, back(Signal::Refused)),
             Behaviour::Closed => self.icmp(&peer, handle, peer.address, 3),
             Behaviour::RejectedByTarget { code } => self.icmp(&peer, handle, peer.address, code),

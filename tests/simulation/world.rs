@@ -68,7 +68,8 @@ impl World {
     pub fn random(seed: u64) -> World {
         let mut random = Random(seed);
         let v6 = random.chance(0.4);
-        let peers = (0..1 + random.below(3)).map(|n| Peer::random(&mut random, n as u8, v6)).collect();
+        let peers =
+            (0..1 + random.below(3)).map(|n| Peer::random(&mut random, n as u8, v6)).collect();
         World { seed, own: address(v6, 0, 1), peers }
     }
 
@@ -79,7 +80,8 @@ impl World {
     pub fn closed_udp(ports: u16, interval: Duration) -> World {
         let mut peer = Peer::quiet(Duration::from_millis(2));
         peer.budget = Budget { burst: 6.0, interval };
-        peer.ports = (0..ports).map(|p| ((Transport::Udp, 20_000 + p), Behaviour::Closed)).collect();
+        peer.ports =
+            (0..ports).map(|p| ((Transport::Udp, 20_000 + p), Behaviour::Closed)).collect();
         World::of(peer)
     }
 
@@ -159,12 +161,14 @@ impl Peer {
         let mut peer = Peer::quiet(Duration::ZERO);
         peer.address = address(v6, n + 1, 1);
         peer.router = address(v6, n + 1, 254);
-        peer.rtt = Duration::from_micros([200, 2_000, 20_000, 150_000, 900_000][random.below(5) as usize]);
+        peer.rtt =
+            Duration::from_micros([200, 2_000, 20_000, 150_000, 900_000][random.below(5) as usize]);
         peer.loss = [0.0, 0.0, 0.01, 0.05][random.below(4) as usize];
         peer.duplicated = [0.0, 0.1][random.below(2) as usize];
         peer.jitter = peer.rtt / [1, 4, 1000][random.below(3) as usize];
-        peer.budget = [NO_LIMIT, STOCK, Budget { burst: 6.0, interval: Duration::from_millis(100) }]
-            [random.below(3) as usize];
+        peer.budget =
+            [NO_LIMIT, STOCK, Budget { burst: 6.0, interval: Duration::from_millis(100) }]
+                [random.below(3) as usize];
         peer.strays = random.chance(0.1);
         let dark = random.chance(0.15);
         if dark {
@@ -200,7 +204,9 @@ fn behaviour(random: &mut Random, transport: Transport) -> Behaviour {
 
 fn address(v6: bool, net: u8, host: u8) -> IpAddr {
     match v6 {
-        true => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, u16::from(net), 0, 0, 0, u16::from(host))),
+        true => {
+            IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, u16::from(net), 0, 0, 0, u16::from(host)))
+        }
         false => IpAddr::V4(Ipv4Addr::new(192, 0, net, host)),
     }
 }

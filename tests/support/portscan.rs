@@ -128,7 +128,7 @@ impl<'w> Portscan<'w> {
         Ran {
             command: command_line(program, &self.args),
             targets: self.targets.unwrap_or_default(),
-            namespace: self.namespace.label().to_owned(),
+            place: format!("in namespace {}, as nobody", self.namespace.label()),
             wall: started.elapsed(),
             status,
             stdout,
@@ -187,7 +187,7 @@ fn command_line(program: &Path, args: &[OsString]) -> String {
 }
 
 /// Reads both streams to their ends and waits; ends a process that does not.
-fn finish(child: &mut Child) -> (ExitStatus, String, String) {
+pub fn finish(child: &mut Child) -> (ExitStatus, String, String) {
     fn reader(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
         let mut stream = stream.expect("the stream is piped");
         std::thread::spawn(move || {
@@ -214,7 +214,7 @@ fn finish(child: &mut Child) -> (ExitStatus, String, String) {
 pub struct Ran {
     pub command: String,
     pub targets: String,
-    pub namespace: String,
+    pub place: String,
     pub wall: Duration,
     pub status: ExitStatus,
     pub stdout: String,
@@ -251,7 +251,7 @@ impl Ran {
 impl fmt::Debug for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "command:   {}", self.command)?;
-        writeln!(f, "namespace: {}, as nobody", self.namespace)?;
+        writeln!(f, "where:     {}", self.place)?;
         writeln!(f, "status:    {}, after {:.2?}", self.status, self.wall)?;
         if !self.targets.is_empty() {
             writeln!(f, "targets:\n{}", self.targets)?;

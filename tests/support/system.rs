@@ -120,6 +120,16 @@ pub fn start_in_network(command: &mut Command, network: RawFd) {
     }
 }
 
+/// Lets `command` get `signal` when the thread that started it ends, so that
+/// no server outlives a test run that was killed (prctl(2)).
+pub fn end_with_parent(command: &mut Command, signal: libc::c_int) {
+    // SAFETY: the closure only makes one system call, which is allowed between
+    // fork and exec. It runs after the change of user, which would undo it.
+    unsafe {
+        command.pre_exec(move || check(libc::prctl(libc::PR_SET_PDEATHSIG, signal)).map(drop));
+    }
+}
+
 /// How a program under test is confined; see [`start_as_nobody`].
 pub struct Confinement {
     /// The network namespace it lives in.

@@ -60,7 +60,7 @@ impl Plugin for Dns {
             )
             .sends(
                 "a question for localhost, for the root's name servers or for the setting's name",
-                2,
+                3,
                 message::MAX_QUERY + 2,
             )
             .amplification(Amplification::Large)

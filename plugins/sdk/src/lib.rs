@@ -40,6 +40,7 @@ mod connection;
 mod error;
 mod metadata;
 mod settings;
+mod tls;
 #[cfg(feature = "transcript")]
 pub mod transcript;
 

@@ -1,6 +1,7 @@
 use super::Context;
 use crate::model::{
-    Control, FindingValue, Health, Note, Outcome, PayloadKind, PortState, Reason, Role, Transport, Verdict,
+    Control, FindingValue, Health, Note, Outcome, PayloadKind, PortState, Reason, Role, Transport,
+    Verdict,
 };
 use crate::vantage::Listener;
 
@@ -16,23 +17,67 @@ pub struct Rule {
 
 /// All rules. The first two that apply are shown, so the more specific stand first.
 pub const RULES: &[Rule] = &[
-    Rule { name: "bound-elsewhere", about: "refused here while a listener is bound to another own address", say: bound_elsewhere },
-    Rule { name: "nothing-listens", about: "refused on an own address where nothing listens", say: nothing_listens },
-    Rule { name: "wrong-transport", about: "not open, but the other transport of the port is", say: wrong_transport },
+    Rule {
+        name: "bound-elsewhere",
+        about: "refused here while a listener is bound to another own address",
+        say: bound_elsewhere,
+    },
+    Rule {
+        name: "nothing-listens",
+        about: "refused on an own address where nothing listens",
+        say: nothing_listens,
+    },
+    Rule {
+        name: "wrong-transport",
+        about: "not open, but the other transport of the port is",
+        say: wrong_transport,
+    },
     Rule { name: "refused", about: "the target's RST, or port-unreachable for UDP", say: refused },
-    Rule { name: "rejected-by-target", about: "an ICMP refusal by the target itself", say: rejected_by_target },
-    Rule { name: "rejected-on-the-way", about: "an ICMP refusal by somebody on the way", say: rejected_on_the_way },
-    Rule { name: "no-neighbour", about: "no ARP or neighbour answer on our own link", say: no_neighbour },
-    Rule { name: "unreachable", about: "a router reports the place as unreachable", say: unreachable },
+    Rule {
+        name: "rejected-by-target",
+        about: "an ICMP refusal by the target itself",
+        say: rejected_by_target,
+    },
+    Rule {
+        name: "rejected-on-the-way",
+        about: "an ICMP refusal by somebody on the way",
+        say: rejected_on_the_way,
+    },
+    Rule {
+        name: "no-neighbour",
+        about: "no ARP or neighbour answer on our own link",
+        say: no_neighbour,
+    },
+    Rule {
+        name: "unreachable",
+        about: "a router reports the place as unreachable",
+        say: unreachable,
+    },
     Rule { name: "budget", about: "the ICMP budget withholds the proof", say: budget },
-    Rule { name: "silent-port", about: "silence while control ports are answered", say: silent_port },
+    Rule {
+        name: "silent-port",
+        about: "silence while control ports are answered",
+        say: silent_port,
+    },
     Rule { name: "dark-address", about: "silence of the whole address", say: dark_address },
-    Rule { name: "no-plugin-payload", about: "UDP silence to a generic datagram", say: no_plugin_payload },
+    Rule {
+        name: "no-plugin-payload",
+        about: "UDP silence to a generic datagram",
+        say: no_plugin_payload,
+    },
     Rule { name: "local", about: "this machine could not measure", say: local },
-    Rule { name: "open-for-everything", about: "unused ports are open too", say: open_for_everything },
+    Rule {
+        name: "open-for-everything",
+        about: "unused ports are open too",
+        say: open_for_everything,
+    },
     Rule { name: "other-service", about: "open, but another protocol answers", say: other_service },
     Rule { name: "certificate", about: "a certificate that is about to expire", say: certificate },
-    Rule { name: "unhealthy", about: "open, but the service says that it cannot serve", say: unhealthy },
+    Rule {
+        name: "unhealthy",
+        about: "open, but the service says that it cannot serve",
+        say: unhealthy,
+    },
 ];
 
 fn is_refused(o: &Outcome) -> bool {
@@ -51,8 +96,16 @@ fn bound_elsewhere(o: &Outcome, c: &Context<'_>) -> Option<String> {
     let first = all.first()?;
     let port = o.endpoint.port();
     Some(match all.iter().all(|l| l.bound.ip().is_loopback()) && !o.endpoint.ip().is_loopback() {
-        true => format!("bound to {} only: let the service listen on {} or on all addresses", first.bound.ip(), o.endpoint.ip()),
-        false => format!("something listens on {} but not on {}: correct its bind address, or ask port {port} there", first.bound, o.endpoint.ip()),
+        true => format!(
+            "bound to {} only: let the service listen on {} or on all addresses",
+            first.bound.ip(),
+            o.endpoint.ip()
+        ),
+        false => format!(
+            "something listens on {} but not on {}: correct its bind address, or ask port {port} there",
+            first.bound,
+            o.endpoint.ip()
+        ),
     })
 }
 
@@ -80,13 +133,18 @@ fn refused(o: &Outcome, c: &Context<'_>) -> Option<String> {
     }
     let port = o.endpoint.port();
     Some(match o.reason {
-        Reason::PortUnreach => format!("the host answers and nobody listens on {port}/udp (its own firewall may say the same): start the service or correct the port"),
-        _ => format!("the host is reachable and nothing accepts on port {port}: start the service there, or correct port or bind address"),
+        Reason::PortUnreach => format!(
+            "the host answers and nobody listens on {port}/udp (its own firewall may say the same): start the service or correct the port"
+        ),
+        _ => format!(
+            "the host is reachable and nothing accepts on port {port}: start the service there, or correct port or bind address"
+        ),
     })
 }
 
 fn is_rule(reason: Reason) -> bool {
-    reason.is_prohibited() || matches!(reason, Reason::PortUnreach | Reason::ProtoUnreach | Reason::DestUnreach)
+    reason.is_prohibited()
+        || matches!(reason, Reason::PortUnreach | Reason::ProtoUnreach | Reason::DestUnreach)
 }
 
 fn rejected_by_target(o: &Outcome, _: &Context<'_>) -> Option<String> {
@@ -99,9 +157,16 @@ fn rejected_by_target(o: &Outcome, _: &Context<'_>) -> Option<String> {
 fn rejected_on_the_way(o: &Outcome, _: &Context<'_>) -> Option<String> {
     let from = o.evidence.from?;
     let router = o.state == PortState::Filtered && o.evidence.from_role == Some(Role::Router);
-    let who = if o.evidence.from_first_hop { "your own gateway" } else { "a router or firewall on the way" };
+    let who = if o.evidence.from_first_hop {
+        "your own gateway"
+    } else {
+        "a router or firewall on the way"
+    };
     (router && is_rule(o.reason)).then(|| {
-        format!("{from}, {who}, refuses by rule: ask its owner to allow {} to {}", o.endpoint.transport, o.endpoint.socket)
+        format!(
+            "{from}, {who}, refuses by rule: ask its owner to allow {} to {}",
+            o.endpoint.transport, o.endpoint.socket
+        )
     })
 }
 
@@ -114,12 +179,19 @@ fn no_neighbour(o: &Outcome, _: &Context<'_>) -> Option<String> {
 
 fn unreachable(o: &Outcome, _: &Context<'_>) -> Option<String> {
     let from = o.evidence.from?;
-    if o.state != PortState::Filtered || o.evidence.from_role == Some(Role::Own) || !o.reason.is_unreachable() {
+    if o.state != PortState::Filtered
+        || o.evidence.from_role == Some(Role::Own)
+        || !o.reason.is_unreachable()
+    {
         return None;
     }
     Some(match o.reason {
-        Reason::TimeExceeded => format!("packets circle until they expire at {from}: a routing loop; portscan trace shows the routers that repeat"),
-        Reason::HostUnreach | Reason::AddrUnreach => format!("{from} reaches the network but not the host: it is down, or its address is wrong"),
+        Reason::TimeExceeded => format!(
+            "packets circle until they expire at {from}: a routing loop; portscan trace shows the routers that repeat"
+        ),
+        Reason::HostUnreach | Reason::AddrUnreach => format!(
+            "{from} reaches the network but not the host: it is down, or its address is wrong"
+        ),
         _ => format!("{from} knows no way to {}: look at the routes there", o.endpoint.ip()),
     })
 }
@@ -131,7 +203,8 @@ fn budget(o: &Outcome, _: &Context<'_>) -> Option<String> {
 }
 
 fn is_silent(o: &Outcome) -> bool {
-    o.reason == Reason::NoResponse && !o.notes.iter().any(|n| matches!(n, Note::IcmpBudgetSpent { .. }))
+    o.reason == Reason::NoResponse
+        && !o.notes.iter().any(|n| matches!(n, Note::IcmpBudgetSpent { .. }))
 }
 
 fn silent_port(o: &Outcome, _: &Context<'_>) -> Option<String> {
@@ -178,16 +251,20 @@ fn open_for_everything(o: &Outcome, _: &Context<'_>) -> Option<String> {
 fn other_service(o: &Outcome, _: &Context<'_>) -> Option<String> {
     let check = o.check.as_ref()?;
     (check.conclusion.verdict == Verdict::Mismatch).then(|| {
-        format!("the port is open but does not speak {}: another service, or a proxy, has it", check.plugin)
+        format!(
+            "the port is open but does not speak {}: another service, or a proxy, has it",
+            check.plugin
+        )
     })
 }
 
 fn certificate(o: &Outcome, _: &Context<'_>) -> Option<String> {
     let check = o.check.as_ref()?;
-    let days = check.conclusion.findings.iter().find_map(|f| match (&f.value, f.name.as_str()) {
-        (FindingValue::Integer(days), name) if name.ends_with("days-left") => Some(*days),
-        _ => None,
-    })?;
+    let days =
+        check.conclusion.findings.iter().find_map(|f| match (&f.value, f.name.as_str()) {
+            (FindingValue::Integer(days), name) if name.ends_with("days-left") => Some(*days),
+            _ => None,
+        })?;
     match days {
         ..0 => Some(format!("its certificate expired {} days ago: renew it", -days)),
         0..21 => Some(format!("its certificate expires in {days} days: renew it")),
@@ -197,6 +274,10 @@ fn certificate(o: &Outcome, _: &Context<'_>) -> Option<String> {
 
 fn unhealthy(o: &Outcome, _: &Context<'_>) -> Option<String> {
     let check = o.check.as_ref()?;
-    (o.state == PortState::Open && check.conclusion.health == Health::Unhealthy)
-        .then(|| format!("the way is clear, the service is not: look at the {} server's own log", check.plugin))
+    (o.state == PortState::Open && check.conclusion.health == Health::Unhealthy).then(|| {
+        format!(
+            "the way is clear, the service is not: look at the {} server's own log",
+            check.plugin
+        )
+    })
 }

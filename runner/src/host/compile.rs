@@ -124,9 +124,7 @@ fn conclude(status: ExitStatus, told: Told) -> Result<Vec<u8>, LoadError> {
             Err(LoadError::CompileLimit { limit: "80 MiB of compiled code" })
         }
         (Some(0), _) => Ok(told.artifact),
-        (Some(2), _) => {
-            Err(LoadError::NotCompiled { reason: words })
-        }
+        (Some(2), _) => Err(LoadError::NotCompiled { reason: words }),
         (_, Some(libc::SIGXCPU | libc::SIGKILL)) => {
             Err(LoadError::CompileLimit { limit: "10 seconds of CPU time" })
         }

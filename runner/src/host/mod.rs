@@ -27,6 +27,7 @@ mod inspect;
 pub mod limits;
 mod machine;
 mod metadata;
+mod peek;
 mod pure;
 mod state;
 mod text;
@@ -35,6 +36,7 @@ pub use compile::{COMPILE_COMMAND, ChildError, Compiler, compile_child_main};
 pub use error::LoadError;
 pub use guest::{CheckJob, Guest};
 pub use inspect::{CONTRACT, Inspection, METADATA_SECTION, digest, inspect, inspect_up_to};
+pub use peek::peek_metadata;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

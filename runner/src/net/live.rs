@@ -237,7 +237,13 @@ impl LiveNet {
         pool.push(slot);
     }
 
-    fn tcp_event(&mut self, slot: u32, listening: Listening, at: Moment, arrivals: &mut Vec<Arrival>) {
+    fn tcp_event(
+        &mut self,
+        slot: u32,
+        listening: Listening,
+        at: Moment,
+        arrivals: &mut Vec<Arrival>,
+    ) {
         let Some(socket) = &self.slots[slot as usize].socket else { return };
         let fd = socket.as_raw_fd();
         // The kernel sends its first SYN again after a second, no sooner. What
@@ -278,11 +284,14 @@ impl LiveNet {
             // A soft report in passing: the handshake is still going on.
             (None, Some(libc::EALREADY | libc::EINPROGRESS)) => return,
             (None, None) => {
-                let Some(info) = platform::tcp_info(fd).filter(|i| i.is_connected()) else { return };
+                let Some(info) = platform::tcp_info(fd).filter(|i| i.is_connected()) else {
+                    return;
+                };
                 arrival.rtt = info.rtt.filter(|_| info.retransmits == 0);
                 arrival.retransmits = info.retransmits.min(255) as u8;
                 let own = socket.local_addr().ok().and_then(|a| a.as_socket());
-                let to_itself = own.is_some_and(|own| same_endpoint(own, listening.endpoint.socket));
+                let to_itself =
+                    own.is_some_and(|own| same_endpoint(own, listening.endpoint.socket));
                 arrival.signal = match to_itself {
                     true => Signal::SelfConnect,
                     false => Signal::Connected { reset: false },
@@ -300,7 +309,13 @@ impl LiveNet {
         arrivals.push(arrival);
     }
 
-    fn udp_event(&mut self, slot: u32, listening: Listening, at: Moment, arrivals: &mut Vec<Arrival>) {
+    fn udp_event(
+        &mut self,
+        slot: u32,
+        listening: Listening,
+        at: Moment,
+        arrivals: &mut Vec<Arrival>,
+    ) {
         let Some(socket) = &self.slots[slot as usize].socket else { return };
         let arrival = |signal| Arrival {
             key: listening.key,
@@ -382,7 +397,9 @@ impl Net for LiveNet {
                 continue;
             }
             let slot = event.token().0 as u32;
-            let Some(listening) = self.slots.get(slot as usize).and_then(|s| s.attempt) else { continue };
+            let Some(listening) = self.slots.get(slot as usize).and_then(|s| s.attempt) else {
+                continue;
+            };
             match listening.endpoint.transport {
                 Transport::Tcp => self.tcp_event(slot, listening, at, arrivals),
                 Transport::Udp => self.udp_event(slot, listening, at, arrivals),

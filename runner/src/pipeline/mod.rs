@@ -3,7 +3,9 @@
 //! Start reading at [`run`]: one line per command.
 
 mod interrupt;
+mod plugins;
 mod probe;
+mod round;
 pub mod scan;
 mod sources;
 mod trace;
@@ -19,10 +21,9 @@ pub fn run(command: Command) -> ExitStatus {
         Command::Trace(settings) => trace::run(&settings),
         Command::Explain { term } => explain(&term),
         Command::Compile => compile(),
-        Command::PluginList { .. } | Command::PluginShow { .. } | Command::PluginBuild { .. } => {
-            render::talk::error("not yet");
-            ExitStatus::CannotRun
-        }
+        Command::PluginList { dirs } => plugins::list(dirs),
+        Command::PluginShow { plugin, dirs } => plugins::show(&plugin, dirs),
+        Command::PluginBuild { dir, output } => plugins::build(&dir, output),
     }
 }
 
@@ -45,7 +46,10 @@ fn explain(term: &str) -> ExitStatus {
         }
         None => {
             let terms: Vec<&str> = render::explain::terms().collect();
-            render::talk::error(&format!("'{term}' is no state or reason; known are {}", terms.join(", ")));
+            render::talk::error(&format!(
+                "'{term}' is no state or reason; known are {}",
+                terms.join(", ")
+            ));
             ExitStatus::CannotRun
         }
     }

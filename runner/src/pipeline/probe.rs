@@ -1,27 +1,17 @@
 //! The main job: probe, check, advise, report.
 
-use std::cell::OnceCell;
-use std::collections::HashMap;
-use std::io;
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::scan::{Follow, Probed, scan};
+use super::round::{Parts, Round};
+use super::scan::scan;
 use super::sources::sources;
-use crate::advice::{Context, advise, conclude_name};
+use crate::check::{CheckOptions, Checks, PluginChoice};
 use crate::exit::{ExitStatus, Tally};
-use crate::model::{Endpoint, Moment, Outcome, PortState, Transport};
-use crate::net::{LiveNet, SourceBinding};
-use crate::plan::{Ask, Payloads, Plan, Settings as PlanSettings, interleave};
+use crate::net::SourceBinding;
+use crate::plan::{Plan, Settings as PlanSettings, interleave};
 use crate::render::{self, Progress, Renderer};
-use crate::report::{Footer, Header, NameConclusion};
-use crate::settings::{Color, Format, ProbeSettings};
-use crate::vantage::{Listeners, Vantage};
-
-/// Rows whose states are remembered for advice about their neighbours. A
-/// larger run is flat in memory and does without.
-const REMEMBERED: usize = 20_000;
+use crate::report::Header;
+use crate::settings::{Color, Format, PluginChoice as Chosen, ProbeSettings};
 
 /// Runs a probe to its end.
 pub(super) fn run(settings: &ProbeSettings) -> ExitStatus {
@@ -35,8 +25,8 @@ pub(super) fn run(settings: &ProbeSettings) -> ExitStatus {
 }
 
 fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
-    let binding =
-        SourceBinding { address: settings.source, interface: settings.interface.clone() };
+    let binding = SourceBinding { address: settings.source, interface: settings.interface.clone() };
+    let checks = checks(settings, binding.clone())?;
     let sources = sources(&settings.targets, settings.family, settings.first_address)?;
     let vantage = super::observe();
     let (mut net, sockets) =
@@ -45,31 +35,54 @@ fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
     let header = Header { started: jiff::Timestamp::now(), vantage: vantage.clone() };
     let mut tally = Tally::default();
     sources.unresolved.iter().for_each(|_| tally.add_unresolved());
-    let mut run = Run {
-        asks: Box::new(interleave(sources.blocks.into_iter())),
+    let seed = super::unpredictable_seed();
+    let mut round = Round::new(Parts {
+        endpoints: Box::new(interleave(sources.blocks.into_iter())),
+        checks,
         renderer: renderer(settings),
         progress: Progress::new(settings.quiet),
         vantage: &vantage,
-        listeners: OnceCell::new(),
         advice: settings.advice,
         tally,
-        states: HashMap::new(),
-        plural: sources.plural.into_iter().map(|name| (name, Vec::new())).collect(),
-        done: 0,
-        open: 0,
         total: sources.total,
-        broken: None,
-        net_stop: net.stop(),
-    };
-    run.write(|r| r.begin(&header));
-    let mut plan = Plan::new(plan_settings(settings, sockets));
+        seed,
+        stop: net.stop(),
+        plural: sources.plural,
+    });
+    round.write(|r| r.begin(&header));
+    let mut plan = Plan::new(plan_settings(settings, sockets, seed));
     let is_own = |ip| vantage.is_own(ip);
     let is_first_hop = |ip| vantage.is_first_hop(ip);
-    scan(&mut plan, &mut net, &super::place(&is_own, &is_first_hop), &mut run);
-    run.finish(&net, sources.unresolved)
+    scan(&mut plan, &mut net, &super::place(&is_own, &is_first_hop), &mut round);
+    round.wait_for_checks();
+    round.finish(sources.unresolved)
 }
 
-fn plan_settings(settings: &ProbeSettings, sockets: usize) -> PlanSettings {
+fn checks(settings: &ProbeSettings, source: SourceBinding) -> Result<Checks, String> {
+    /// Time for one check: a TLS handshake and a few round trips on a slow path.
+    const DEADLINE: Duration = Duration::from_secs(5);
+    let plugins = &settings.plugins;
+    let secret = |(plugin, name, secret): &(String, String, crate::settings::Secret)| {
+        (plugin.clone(), name.clone(), secret.0.clone())
+    };
+    Checks::new(CheckOptions {
+        choice: match &plugins.choice {
+            Chosen::Default => PluginChoice::Default,
+            Chosen::Nothing => PluginChoice::None,
+            Chosen::Named(names) => PluginChoice::Named(names.clone()),
+        },
+        dirs: plugins.dirs.clone(),
+        settings: plugins.settings.clone(),
+        secrets: plugins.secrets.iter().map(secret).collect(),
+        deadline: settings.timeout.unwrap_or(DEADLINE).max(Duration::from_millis(100)),
+        source,
+        allow: plugins.allow.clone(),
+        ..CheckOptions::default()
+    })
+    .map_err(|error| format!("{error}\n{}", error.hint()))
+}
+
+fn plan_settings(settings: &ProbeSettings, sockets: usize, seed: u64) -> PlanSettings {
     let usual = PlanSettings::default();
     PlanSettings {
         timeout: settings.timeout,
@@ -79,7 +92,7 @@ fn plan_settings(settings: &ProbeSettings, sockets: usize) -> PlanSettings {
         controls: settings.controls,
         prove_within: if settings.prove { Duration::MAX } else { usual.prove_within },
         deadline: settings.deadline,
-        seed: super::unpredictable_seed(),
+        seed,
     }
 }
 
@@ -95,112 +108,4 @@ fn renderer(settings: &ProbeSettings) -> Box<dyn Renderer> {
         Format::Jsonl => render::Format::JsonLines,
     };
     render::renderer(format, render::Style::for_stdout(color, settings.explain), render::stdout())
-}
-
-/// A run under way: where rows come from and where they go.
-struct Run<'a> {
-    asks: Box<dyn Iterator<Item = (u64, Arc<str>, Endpoint)> + 'a>,
-    renderer: Box<dyn Renderer>,
-    progress: Progress,
-    vantage: &'a Vantage,
-    listeners: OnceCell<Listeners>,
-    advice: bool,
-    tally: Tally,
-    states: HashMap<(IpAddr, u16, Transport), PortState>,
-    /// Rows of names with several addresses.
-    plural: HashMap<Arc<str>, Vec<Outcome>>,
-    done: u64,
-    open: u64,
-    total: u64,
-    /// Writing failed; there is nobody to write for.
-    broken: Option<io::Error>,
-    net_stop: crate::net::Stop,
-}
-
-impl Run<'_> {
-    fn write(&mut self, write: impl FnOnce(&mut dyn Renderer) -> io::Result<()>) {
-        if self.broken.is_none()
-            && let Err(error) = write(self.renderer.as_mut())
-        {
-            self.broken = Some(error);
-            self.net_stop.ask();
-        }
-    }
-
-    /// Takes a row that is complete, its check included.
-    fn emit(&mut self, mut outcome: Outcome) {
-        self.done += 1;
-        self.open += u64::from(outcome.state == PortState::Open);
-        self.tally.add(&outcome);
-        if self.states.len() < REMEMBERED {
-            let endpoint = outcome.endpoint;
-            self.states.insert((endpoint.ip(), endpoint.port(), endpoint.transport), outcome.state);
-        }
-        if self.advice {
-            let listeners = || self.listeners.get_or_init(Listeners::read).clone();
-            let context = Context {
-                is_own: &|ip| self.vantage.is_own(ip),
-                listeners: &listeners,
-                state_of: &|ip, port, transport| self.states.get(&(ip, port, transport)).copied(),
-            };
-            outcome.advice = advise(&outcome, &context);
-        }
-        if let Some(rows) = self.plural.get_mut(&outcome.target)
-            && rows.len() < REMEMBERED
-        {
-            rows.push(outcome.clone());
-        }
-        self.write(|r| r.outcome(outcome));
-    }
-
-    fn finish(
-        mut self,
-        net: &LiveNet,
-        unresolved: Vec<crate::model::Unresolved>,
-    ) -> Result<ExitStatus, String> {
-        self.progress.clear();
-        let interrupted = net.stop_asked() && self.broken.is_none();
-        let mut conclusions: Vec<NameConclusion> = self
-            .plural
-            .iter()
-            .filter_map(|(target, rows)| {
-                let text = conclude_name(&rows.iter().collect::<Vec<_>>())?;
-                Some(NameConclusion { target: target.to_string(), text })
-            })
-            .collect();
-        conclusions.sort_by(|a, b| a.target.cmp(&b.target));
-        let footer =
-            Footer { finished: jiff::Timestamp::now(), unresolved, conclusions, interrupted };
-        self.write(|r| r.end(&footer));
-        match self.broken {
-            // `portscan ... | head`: the reader has what it wanted.
-            Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Some(error) => return Err(format!("cannot write the report: {error}")),
-            None => {}
-        }
-        match interrupted {
-            true => Ok(ExitStatus::Interrupted),
-            false => Ok(self.tally.status()),
-        }
-    }
-}
-
-impl Follow for Run<'_> {
-    fn next_ask(&mut self) -> Option<Ask> {
-        let (order, target, endpoint) = self.asks.next()?;
-        Some(Ask { order, target, endpoint, payloads: Payloads::Generic })
-    }
-
-    fn keeps(&self, _: &Ask) -> bool {
-        false
-    }
-
-    fn probed(&mut self, probed: Probed) {
-        self.emit(probed.outcome);
-    }
-
-    fn turn(&mut self, _: usize, _: Moment) -> bool {
-        self.progress.update(self.done, Some(self.total), self.open);
-        self.net_stop.is_asked()
-    }
 }

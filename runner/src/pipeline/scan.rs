@@ -170,11 +170,9 @@ fn judged(finished: Finished, place: &Place<'_>, stream: Option<OwnedFd>) -> Pro
 fn answer(finished: &Finished, index: usize) -> Option<(u32, u16, Vec<u8>)> {
     let observation = finished.observations.get(index)?;
     match &observation.signal {
-        crate::model::Signal::Answer { from, bytes } => Some((
-            finished.ask.payload_index(observation.attempt),
-            from.port(),
-            bytes.clone(),
-        )),
+        crate::model::Signal::Answer { from, bytes } => {
+            Some((finished.ask.payload_index(observation.attempt), from.port(), bytes.clone()))
+        }
         _ => None,
     }
 }

@@ -53,8 +53,9 @@ pub(super) fn sources(
         match &target.host {
             Host::Name(name) => all.add_name(target, answers.get(name), first_address),
             Host::Address { ip, zone } => {
-                let socket = with_zone(*ip, zone.as_deref())
-                    .map_err(|zone| format!("'{}': this machine has no interface '{zone}'", target.text))?;
+                let socket = with_zone(*ip, zone.as_deref()).map_err(|zone| {
+                    format!("'{}': this machine has no interface '{zone}'", target.text)
+                })?;
                 all.add(target, Box::new(std::iter::once(socket)), 1);
             }
             host => {
@@ -88,7 +89,12 @@ impl Sources {
         }
     }
 
-    fn add(&mut self, target: &TargetSpec, hosts: Box<dyn Iterator<Item = SocketAddr> + Send>, count: u64) {
+    fn add(
+        &mut self,
+        target: &TargetSpec,
+        hosts: Box<dyn Iterator<Item = SocketAddr> + Send>,
+        count: u64,
+    ) {
         let ports: Vec<(u32, u16, Transport)> =
             target.ports.iter().enumerate().map(|(n, p)| (n as u32, p.port, p.transport)).collect();
         self.total = self.total.saturating_add(count.saturating_mul(ports.len() as u64));

@@ -31,7 +31,7 @@ pub(super) fn run(settings: &TraceSettings) -> ExitStatus {
 
 fn try_run(settings: &TraceSettings) -> Result<ExitStatus, String> {
     let sources = sources(std::slice::from_ref(&settings.target), settings.family, false)?;
-    for name in &sources.unresolved {
+    if let Some(name) = sources.unresolved.first() {
         return Err(format!("{}: unresolved: {}", name.target, name.reason.name()));
     }
     let (mut net, _) =
@@ -212,7 +212,8 @@ impl Path {
     /// Two routers that come again and again.
     fn repeats(&self) -> Option<(IpAddr, IpAddr)> {
         let hops: Vec<IpAddr> = self.hops.values().map(|(from, _)| *from).collect();
-        let at = (0..hops.len().saturating_sub(3)).find(|n| hops[*n] == hops[n + 2] && hops[n + 1] == hops[n + 3])?;
+        let at = (0..hops.len().saturating_sub(3))
+            .find(|n| hops[*n] == hops[n + 2] && hops[n + 1] == hops[n + 3])?;
         Some((hops[at], hops[at + 1]))
     }
 }

@@ -70,12 +70,10 @@ impl Plan {
             if entry.phase == Phase::Closing {
                 return true;
             }
-            let met = entry
-                .sent_at
-                .iter()
-                .rev()
-                .take(3)
-                .any(|s| *s <= sent && sent.since(*s) <= SANDWICH && Some(*s) > entry.sandwiched);
+            let met =
+                entry.sent_at.iter().rev().take(3).any(|s| {
+                    *s <= sent && sent.since(*s) <= SANDWICH && Some(*s) > entry.sandwiched
+                });
             if met {
                 entry.sandwiched = Some(sent);
                 entry.sandwiches = entry.sandwiches.saturating_add(1);
@@ -127,7 +125,8 @@ impl Plan {
     /// Nothing else is going on: what is provisional becomes final.
     pub(super) fn finish_provisional(&mut self, now: Moment) {
         for index in 0..self.entries.len() as u32 {
-            if self.entries[index as usize].as_ref().is_some_and(|e| e.phase == Phase::Provisional) {
+            if self.entries[index as usize].as_ref().is_some_and(|e| e.phase == Phase::Provisional)
+            {
                 self.close(index, now);
             }
         }
@@ -170,9 +169,9 @@ impl Plan {
         }
         let entries = self.peers[peer as usize].udp.entries.clone();
         let silent = |(index, generation): &(u32, u32)| {
-            self.entries[*index as usize]
-                .as_ref()
-                .is_some_and(|e| e.generation == *generation && e.phase != Phase::Closing && !e.heard)
+            self.entries[*index as usize].as_ref().is_some_and(|e| {
+                e.generation == *generation && e.phase != Phase::Closing && !e.heard
+            })
         };
         let left = entries.iter().filter(|e| silent(e)).count() as u32;
         let time = self.peers[peer as usize].udp.interval * left;

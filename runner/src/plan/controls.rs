@@ -70,7 +70,8 @@ impl Plan {
     fn insert_control(&mut self, beside: u32) -> u32 {
         let entry = self.entry(beside);
         let (endpoint, peer) = (entry.ask.endpoint, entry.peer);
-        self.settings.seed = self.settings.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.settings.seed =
+            self.settings.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let port = 49_152 + ((self.settings.seed >> 40) % 10_000) as u16;
         let ask = Ask {
             order: u64::MAX,
@@ -194,7 +195,8 @@ impl Plan {
     pub(super) fn hold_back(&mut self, index: u32, now: Moment) -> bool {
         let entry = self.entry(index);
         let (peer, generation) = (entry.peer, entry.generation);
-        let open = matches!(entry.observations.last().map(|o| &o.signal), Some(Signal::Connected { .. }));
+        let open =
+            matches!(entry.observations.last().map(|o| &o.signal), Some(Signal::Connected { .. }));
         let refused = matches!(entry.observations.last().map(|o| &o.signal), Some(Signal::Refused));
         if entry.ask.endpoint.transport == Transport::Udp {
             return false;
@@ -265,9 +267,9 @@ impl Plan {
     /// A control that has had a second to be answered is silent enough to say so.
     fn outstanding(&self, controls: &[u32], now: Moment) -> Option<Control> {
         let waited = |index: &u32| {
-            self.entries[*index as usize]
-                .as_ref()
-                .is_some_and(|e| e.purpose == Purpose::Control && e.waited(now) >= Duration::from_secs(1))
+            self.entries[*index as usize].as_ref().is_some_and(|e| {
+                e.purpose == Purpose::Control && e.waited(now) >= Duration::from_secs(1)
+            })
         };
         controls.iter().any(waited).then_some(Control::Silent)
     }
@@ -279,7 +281,11 @@ impl Plan {
         /// Attempts of one endpoint that listen at once.
         const MOST: usize = 8;
         let entry = self.entry(index);
-        let over = entry.listening.iter().filter(|(nth, _)| now.since(entry.sent_time(*nth)) >= LIFE).count();
+        let over = entry
+            .listening
+            .iter()
+            .filter(|(nth, _)| now.since(entry.sent_time(*nth)) >= LIFE)
+            .count();
         let surplus = entry.listening.len().saturating_sub(MOST);
         self.forget_oldest(index, over.max(surplus));
         let entry = self.entry(index);

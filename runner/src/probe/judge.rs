@@ -178,7 +178,10 @@ pub(super) fn role_of(question: &Question<'_>, from: IpAddr) -> Role {
     }
 }
 
-fn icmp_meaning(question: &Question<'_>, icmp: &IcmpError) -> Option<(Strength, PortState, Reason)> {
+fn icmp_meaning(
+    question: &Question<'_>,
+    icmp: &IcmpError,
+) -> Option<(Strength, PortState, Reason)> {
     let reason = icmp.reason()?;
     let role = role_of(question, icmp.from);
     let refused_by_target = reason == Reason::PortUnreach

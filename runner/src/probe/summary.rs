@@ -2,9 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::judge::{Judgement, Question, means_anything, role_of};
-use crate::model::{
-    Control, Endpoint, Evidence, Note, Observation, PayloadKind, Role, Signal,
-};
+use crate::model::{Control, Endpoint, Evidence, Note, Observation, PayloadKind, Role, Signal};
 
 /// What was measured of one endpoint, beyond the observations.
 #[derive(Clone, Copy, Debug)]

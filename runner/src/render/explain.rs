@@ -25,7 +25,8 @@ mod tests {
 
     #[test]
     fn every_state_and_reason_is_explained() {
-        let names = PortState::ALL.iter().map(|s| s.name()).chain(Reason::ALL.iter().map(|r| r.name()));
+        let names =
+            PortState::ALL.iter().map(|s| s.name()).chain(Reason::ALL.iter().map(|r| r.name()));
         for name in names {
             let text = explain(name).unwrap_or_else(|| panic!("docs/MEASURING.md lacks {name}"));
             assert!(text.contains("Proves") && text.contains("Next"), "{name}: {text}");

@@ -35,7 +35,9 @@ impl Progress {
         let left = total.map(|total| total.saturating_sub(done));
         let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
         let eta = match left {
-            Some(left) if left > 0 && done > 0 => format!(", about {:.0} s left", left as f64 / rate),
+            Some(left) if left > 0 && done > 0 => {
+                format!(", about {:.0} s left", left as f64 / rate)
+            }
             _ => String::new(),
         };
         let _ = write!(std::io::stderr(), "\r\x1b[K{done}{of} done, {open} open, {rate:.0}/s{eta}");

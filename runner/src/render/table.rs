@@ -39,7 +39,9 @@ impl Table {
         for row in rows.iter().filter(|r| !hidden(r)) {
             self.row(row)?;
         }
-        for ((state, reason), count) in same.iter().filter(|((s, _), n)| **n > MANY && *s != PortState::Open) {
+        for ((state, reason), count) in
+            same.iter().filter(|((s, _), n)| **n > MANY && *s != PortState::Open)
+        {
             let text = format!("  not shown: {count} {state} ({reason})");
             writeln!(self.out, "{}", self.style.faint(&text))?;
         }
@@ -48,7 +50,8 @@ impl Table {
 
     fn row(&mut self, row: &Outcome) -> io::Result<()> {
         let port = format!("{}/{}", row.endpoint.port(), row.endpoint.transport);
-        let rtt = row.rtt.map_or_else(String::new, |rtt| format!("{:.1} ms", rtt.as_secs_f64() * 1e3));
+        let rtt =
+            row.rtt.map_or_else(String::new, |rtt| format!("{:.1} ms", rtt.as_secs_f64() * 1e3));
         let state = self.style.state(row.state, &format!("{:<13}", row.state.name()));
         let mut line = format!("  {port:<10} {state} {rtt:>9}  ");
         let used = 2 + 10 + 1 + 13 + 1 + 9 + 2;
@@ -63,7 +66,8 @@ impl Table {
             let text = format!("{name}: {}", escape(&check.conclusion.summary));
             self.indented(&text, |style, text| style.health(health, text))?;
             if let Some(fault) = &check.fault {
-                let text = format!("{}: {}; {}", fault.kind, escape(&fault.text), escape(&fault.hint));
+                let text =
+                    format!("{}: {}; {}", fault.kind, escape(&fault.text), escape(&fault.hint));
                 self.indented(&text, |style, text| style.faint(text))?;
             }
         }
@@ -84,7 +88,11 @@ impl Table {
         if let Some(check) = &row.check {
             facts.extend(check.conclusion.findings.iter().map(|finding| {
                 let row = crate::report::CheckRow::from(check.as_ref());
-                let value = row.findings.iter().find(|f| f.name == finding.name).map(|f| f.value.to_string());
+                let value = row
+                    .findings
+                    .iter()
+                    .find(|f| f.name == finding.name)
+                    .map(|f| f.value.to_string());
                 format!("{} = {}", escape(&finding.name), escape(&value.unwrap_or_default()))
             }));
             facts.extend(check.log.iter().map(|line| format!("log: {}", escape(line))));
@@ -106,7 +114,12 @@ impl Table {
 
     fn summary(&mut self, footer: &Footer) -> io::Result<()> {
         for unresolved in &footer.unresolved {
-            writeln!(self.out, "{}: unresolved: {}", escape(&unresolved.target), unresolved.reason.name())?;
+            writeln!(
+                self.out,
+                "{}: unresolved: {}",
+                escape(&unresolved.target),
+                unresolved.reason.name()
+            )?;
         }
         for conclusion in &footer.conclusions {
             writeln!(self.out, "{}: {}", escape(&conclusion.target), escape(&conclusion.text))?;
@@ -141,7 +154,9 @@ impl Renderer for Table {
     fn end(&mut self, footer: &Footer) -> io::Result<()> {
         let mut outcomes = std::mem::take(&mut self.outcomes);
         outcomes.sort_by_key(|o| o.order);
-        for group in outcomes.chunk_by(|a, b| a.target == b.target && a.endpoint.ip() == b.endpoint.ip()) {
+        for group in
+            outcomes.chunk_by(|a, b| a.target == b.target && a.endpoint.ip() == b.endpoint.ip())
+        {
             self.group(group)?;
         }
         self.outcomes = outcomes;
@@ -181,7 +196,8 @@ fn why(row: &Outcome) -> String {
         text += &evidence.errno.map(|e| format!(", {}", errno_name(e))).unwrap_or_default();
     }
     if row.reason == Reason::NoResponse {
-        text += &format!(" to {} packets over {:.1} s", evidence.attempts, evidence.over.as_secs_f64());
+        text +=
+            &format!(" to {} packets over {:.1} s", evidence.attempts, evidence.over.as_secs_f64());
     }
     text
 }
@@ -192,7 +208,8 @@ fn facts(evidence: &Evidence) -> String {
         PayloadKind::Generic => ", generic payload",
         PayloadKind::Plugin => ", the plugin's payload",
     };
-    let control = evidence.control.map(|c| format!(", control ports {}", c.name())).unwrap_or_default();
+    let control =
+        evidence.control.map(|c| format!(", control ports {}", c.name())).unwrap_or_default();
     let errno = evidence.errno.map(|e| format!(", {}", errno_name(e))).unwrap_or_default();
     format!(
         "{} attempts, {} answered, over {:.3} s{payload}{control}{errno}",
@@ -223,7 +240,8 @@ fn cut(text: &str, width: usize) -> String {
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
-        let fits = lines.last().is_some_and(|l| l.is_empty() || l.width() + 1 + word.width() <= width);
+        let fits =
+            lines.last().is_some_and(|l| l.is_empty() || l.width() + 1 + word.width() <= width);
         match lines.last_mut() {
             Some(line) if fits => {
                 if !line.is_empty() {

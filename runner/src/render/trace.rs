@@ -21,12 +21,22 @@ pub struct HopLine {
 ///
 /// # Errors
 /// Those of writing.
-pub fn write(out: &mut dyn Write, title: &str, hops: &[HopLine], conclusion: &str) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    title: &str,
+    hops: &[HopLine],
+    conclusion: &str,
+) -> io::Result<()> {
     writeln!(out, "{title}")?;
     for hop in hops {
         let from = hop.from.map_or_else(|| "*".to_string(), |ip| ip.to_string());
-        let rtt = hop.rtt.map_or_else(String::new, |rtt| format!("{:.1} ms", rtt.as_secs_f64() * 1e3));
-        writeln!(out, "{}", format!("  {:>2}  {from:<39} {rtt:>9}  {}", hop.hop, hop.said).trim_end())?;
+        let rtt =
+            hop.rtt.map_or_else(String::new, |rtt| format!("{:.1} ms", rtt.as_secs_f64() * 1e3));
+        writeln!(
+            out,
+            "{}",
+            format!("  {:>2}  {from:<39} {rtt:>9}  {}", hop.hop, hop.said).trim_end()
+        )?;
     }
     writeln!(out, "{conclusion}")?;
     out.flush()

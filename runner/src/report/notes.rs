@@ -6,7 +6,9 @@ pub fn sentence(note: &Note) -> String {
         Note::Conflicting { other } => {
             format!("other attempts were answered differently ({other}); the stronger proof counts")
         }
-        Note::ResetAfterHandshake => "the peer reset the connection right after the handshake".into(),
+        Note::ResetAfterHandshake => {
+            "the peer reset the connection right after the handshake".into()
+        }
         Note::AnswerFromOtherPort { port } => {
             format!("the answer came from port {port} of the target")
         }
@@ -14,7 +16,8 @@ pub fn sentence(note: &Note) -> String {
             format!("a datagram came from another address, {address}")
         }
         Note::InvalidAnswer => {
-            "segments came in that do not answer our SYN: something replies with wrong numbers".into()
+            "segments came in that do not answer our SYN: something replies with wrong numbers"
+                .into()
         }
         Note::Loss => "packets were lost on the way; later ones were answered".into(),
         Note::IcmpBudgetSpent { left, prove } => format!(
@@ -24,7 +27,8 @@ pub fn sentence(note: &Note) -> String {
         ),
         Note::SilentByDesign { service } => format!("no answer is normal for {service}"),
         Note::OpenForEverything => {
-            "ports that nobody uses are open as well: something in front answers for everything".into()
+            "ports that nobody uses are open as well: something in front answers for everything"
+                .into()
         }
         Note::AddressesDiffer => "the addresses of this name differ".into(),
     }

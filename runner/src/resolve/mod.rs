@@ -115,7 +115,8 @@ async fn one(
         Some(resolver) if wanted => Some(lookup(resolver, name).await),
         _ => None,
     };
-    let (a, aaaa) = tokio::join!(ask(v4, families != Families::V6), ask(v6, families != Families::V4));
+    let (a, aaaa) =
+        tokio::join!(ask(v4, families != Families::V6), ask(v6, families != Families::V4));
     let mut addresses = Vec::new();
     let mut reasons = Vec::new();
     for answer in [a, aaaa].into_iter().flatten() {

@@ -208,9 +208,8 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
         secrets: args.secret.iter().map(|s| read::secret(s)).collect::<Result<_, _>>()?,
         allow: args.allow.iter().map(|s| value::side_effect(s)).collect::<Result<_, _>>()?,
     };
-    let duration = |name, text: &Option<String>| {
-        text.as_ref().map(|t| value::duration(name, t)).transpose()
-    };
+    let duration =
+        |name, text: &Option<String>| text.as_ref().map(|t| value::duration(name, t)).transpose();
     Ok(ProbeSettings {
         targets,
         family: family(args.ipv4, args.ipv6),

@@ -59,7 +59,8 @@ pub enum SettingsError {
 
 /// Reads a target file, or standard input for `-`.
 pub(super) fn target_file(path: &Path) -> Result<Vec<TargetSpec>, SettingsError> {
-    let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+    let name =
+        if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let unreadable = |error| SettingsError::Unreadable { path: name.clone(), error };
     let bytes = match path == Path::new("-") {
         true => read_capped(std::io::stdin().lock(), MAX_TARGET_FILE),
@@ -83,9 +84,15 @@ pub(super) fn secret(text: &str) -> Result<(String, String, Secret), SettingsErr
         Some(("file", path)) => std::fs::File::open(path)
             .and_then(|f| read_capped(f, MAX_SECRET))
             .map_err(|e| fail(format!("{path}: {e}")))
-            .map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_string())?,
+            .map(|bytes| {
+                String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_string()
+            })?,
         // The text may be the secret itself: it is not repeated.
-        _ => return Err(fail("take it from env:VAR or file:PATH, never from the command line".into())),
+        _ => {
+            return Err(fail(
+                "take it from env:VAR or file:PATH, never from the command line".into(),
+            ));
+        }
     };
     Ok((plugin.into(), name.into(), Secret(value)))
 }

@@ -45,9 +45,11 @@ pub(super) fn rate(text: &str) -> Result<Option<f64>, SettingsError> {
 
 /// Splits `PLUGIN.NAME=VALUE`.
 pub(super) fn setting(text: &str) -> Result<(String, String, String), SettingsError> {
-    let bad = |expected| SettingsError::Value { name: "--set".into(), value: text.into(), expected };
-    let (key, value) =
-        text.split_once('=').ok_or_else(|| bad("PLUGIN.NAME=VALUE, for example postgres.user=me"))?;
+    let bad =
+        |expected| SettingsError::Value { name: "--set".into(), value: text.into(), expected };
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| bad("PLUGIN.NAME=VALUE, for example postgres.user=me"))?;
     let (plugin, name) = key.split_once('.').ok_or_else(|| bad("PLUGIN.NAME before the '='"))?;
     match plugin.is_empty() || name.is_empty() {
         true => Err(bad("PLUGIN.NAME before the '='")),

@@ -44,7 +44,8 @@ impl Host {
             return Ok(Host::Range { first, last });
         }
         if let Some((address, zone)) = text.split_once('%') {
-            let ip: Ipv6Addr = address.parse().map_err(|_| bad("only an IPv6 address has a zone"))?;
+            let ip: Ipv6Addr =
+                address.parse().map_err(|_| bad("only an IPv6 address has a zone"))?;
             let plain = !zone.is_empty() && zone.chars().all(|c| c.is_ascii_graphic());
             return match plain {
                 true => Ok(Host::Address { ip: IpAddr::V6(ip), zone: Some(zone.to_string()) }),
@@ -113,7 +114,12 @@ fn parse_name(text: &str) -> Result<Host, TargetError> {
     }
     for label in name.split('.') {
         let plain = label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-        if label.is_empty() || label.len() > 63 || !plain || label.starts_with('-') || label.ends_with('-') {
+        if label.is_empty()
+            || label.len() > 63
+            || !plain
+            || label.starts_with('-')
+            || label.ends_with('-')
+        {
             return bad("labels hold letters, digits and inner hyphens, at most 63 of them");
         }
     }
@@ -180,7 +186,10 @@ mod tests {
     fn names_and_zones_are_told_from_addresses() {
         assert_eq!(Host::parse("a_b.example."), Ok(Host::Name("a_b.example.".into())));
         let zone = Some("eth0".to_string());
-        assert_eq!(Host::parse("fe80::1%eth0"), Ok(Host::Address { ip: "fe80::1".parse().unwrap(), zone }));
+        assert_eq!(
+            Host::parse("fe80::1%eth0"),
+            Ok(Host::Address { ip: "fe80::1".parse().unwrap(), zone })
+        );
         for bad in ["1.2.3", "1.2.3.4.5", "a..b", "-a", "a b", "10.0.0.1%eth0"] {
             assert!(Host::parse(bad).is_err(), "{bad}");
         }

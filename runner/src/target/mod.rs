@@ -183,8 +183,12 @@ mod tests {
 
     #[test]
     fn targets_with_their_own_ports_stand_side_by_side() {
-        let specs = words(&["example.com:443", "[2001:db8::1]:22", "10.0.0.0/29:22,80,8000-8001"]).unwrap();
-        assert_eq!(specs.iter().map(|s| &*s.text).collect::<Vec<_>>(), ["example.com", "2001:db8::1", "10.0.0.0/29"]);
+        let specs =
+            words(&["example.com:443", "[2001:db8::1]:22", "10.0.0.0/29:22,80,8000-8001"]).unwrap();
+        assert_eq!(
+            specs.iter().map(|s| &*s.text).collect::<Vec<_>>(),
+            ["example.com", "2001:db8::1", "10.0.0.0/29"]
+        );
         assert_eq!(ports(&specs[2]), ["22/tcp", "80/tcp", "8000/tcp", "8001/tcp"]);
     }
 
@@ -213,7 +217,17 @@ mod tests {
 
     #[test]
     fn transports_and_ranges_are_checked() {
-        for bad in ["h:70000", "h:9-3", "h:0-65536", "h:80/sctp", "h:", "h:1,,2", "[::1", "[::1]80", "10.0.0.0/33:1"] {
+        for bad in [
+            "h:70000",
+            "h:9-3",
+            "h:0-65536",
+            "h:80/sctp",
+            "h:",
+            "h:1,,2",
+            "[::1",
+            "[::1]80",
+            "10.0.0.0/33:1",
+        ] {
             assert!(parse_target(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_target("h:all").unwrap().ports.len(), 65_535);

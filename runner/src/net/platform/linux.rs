@@ -78,9 +78,7 @@ pub fn next_queued_error(fd: RawFd) -> Option<QueuedError> {
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = control.0.len();
     // SAFETY: every pointer in `message` is to a live buffer of the length given.
-    let n = unsafe {
-        libc::recvmsg(fd, &raw mut message, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT)
-    };
+    let n = unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
     if n < 0 {
         return None;
     }
@@ -97,7 +95,8 @@ pub fn next_queued_error(fd: RawFd) -> Option<QueuedError> {
                 || kind == (libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
             if is_error && length >= mem::size_of::<libc::sock_extended_err>() {
                 let data = libc::CMSG_DATA(header);
-                let error: libc::sock_extended_err = data.cast::<libc::sock_extended_err>().read_unaligned();
+                let error: libc::sock_extended_err =
+                    data.cast::<libc::sock_extended_err>().read_unaligned();
                 let rest = std::slice::from_raw_parts(
                     data.add(mem::size_of::<libc::sock_extended_err>()),
                     length - mem::size_of::<libc::sock_extended_err>(),
@@ -196,7 +195,9 @@ pub fn tcp_info(fd: RawFd) -> Option<TcpInfo> {
             &raw mut length,
         )
     };
-    let word = |at: usize| u32::from_ne_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]);
+    let word = |at: usize| {
+        u32::from_ne_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]])
+    };
     let rtt = word(68);
     (rc == 0).then(|| TcpInfo {
         state: buffer[0],

@@ -1,0 +1,18 @@
+//! The conversations in transcripts/, and peers that no standard describes.
+
+use std::path::Path;
+
+use plugin_http::Http;
+use portscan_plugin::Transport;
+use portscan_plugin::transcript::{replay_checks, survives_hostile_peers};
+
+#[test]
+fn every_transcript_ends_as_it_says() -> Result<(), String> {
+    replay_checks::<Http>(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts")))
+}
+
+#[test]
+fn nothing_but_http_is_called_http() -> Result<(), String> {
+    survives_hostile_peers::<Http>(Transport::Tcp, 80)?;
+    survives_hostile_peers::<Http>(Transport::Tcp, 443)
+}

@@ -1,0 +1,17 @@
+//! The conversations in transcripts/, and peers that no standard describes.
+
+use std::path::Path;
+
+use plugin_ssh::Ssh;
+use portscan_plugin::Transport;
+use portscan_plugin::transcript::{replay_checks, survives_hostile_peers};
+
+#[test]
+fn every_transcript_ends_as_it_says() -> Result<(), String> {
+    replay_checks::<Ssh>(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts")))
+}
+
+#[test]
+fn nothing_but_ssh_is_called_ssh() -> Result<(), String> {
+    survives_hostile_peers::<Ssh>(Transport::Tcp, 22)
+}

@@ -1,0 +1,210 @@
+//! Which plugins may run, with which settings, and which one looks at an
+//! endpoint.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::catalog::{Catalog, Plugin};
+use super::error::CheckSetupError;
+use super::nearest::nearest;
+use super::setting;
+use super::{CheckOptions, PluginChoice};
+use crate::host::Host;
+use crate::model::{DefaultPort, Endpoint, Metadata, Setting, SettingSpec, SideEffect, Transport};
+
+/// A plugin that may run.
+pub(super) struct Chosen {
+    pub plugin: Arc<Plugin>,
+    /// Every declared setting that has a value or a default.
+    pub settings: Arc<[Setting]>,
+    /// Values that must not be shown.
+    pub secrets: Arc<[String]>,
+    /// Chosen by name: its default ports do not limit it.
+    named: bool,
+}
+
+impl Chosen {
+    /// Whether the plugin looks at `endpoint`.
+    fn applies(&self, endpoint: &Endpoint) -> bool {
+        match self.named {
+            true => speaks(&self.plugin, endpoint.transport),
+            false => is_default(&self.plugin.metadata, endpoint),
+        }
+    }
+}
+
+/// The plugins that may run, in order of preference.
+#[derive(Default)]
+pub(super) struct Selection {
+    chosen: Vec<Chosen>,
+}
+
+impl Selection {
+    /// Chooses from `catalog`, and reads the settings.
+    ///
+    /// # Errors
+    /// Whatever the user wrote that makes no sense.
+    pub(super) fn new(
+        options: &CheckOptions,
+        catalog: &mut Catalog,
+        host: &Host,
+    ) -> Result<Selection, CheckSetupError> {
+        let mut chosen: Vec<(Arc<Plugin>, bool)> = Vec::new();
+        match &options.choice {
+            PluginChoice::None => {}
+            PluginChoice::Default => {
+                chosen.extend(catalog.plugins.iter().map(|plugin| (plugin.clone(), false)));
+            }
+            PluginChoice::Named(names) => {
+                for name in names {
+                    chosen.push((find(name, catalog, host)?, true));
+                }
+            }
+        }
+        check_names(options, catalog)?;
+        let mut selection = Selection::default();
+        for (plugin, named) in chosen {
+            let effect = plugin.metadata.side_effect;
+            if !named && effect > SideEffect::LogLine && !options.allow.contains(&effect) {
+                continue;
+            }
+            let (settings, missing) = settings_of(options, &plugin.metadata)?;
+            match missing {
+                None => selection.chosen.push(Chosen {
+                    secrets: secrets_of(options, &plugin.metadata).collect(),
+                    settings: settings.into(),
+                    plugin,
+                    named,
+                }),
+                Some(spec) if named => {
+                    return Err(CheckSetupError::MissingSetting {
+                        plugin: plugin.metadata.name.clone(),
+                        name: spec.name,
+                        help: spec.help,
+                    });
+                }
+                Some(spec) => catalog.notes.push(format!(
+                    "the plugin `{}` does not run: it needs the setting `{}`",
+                    plugin.metadata.name, spec.name
+                )),
+            }
+        }
+        Ok(selection)
+    }
+
+    /// The plugin for `endpoint`: one whose own port it is before any other.
+    pub(super) fn find(&self, endpoint: &Endpoint) -> Option<&Chosen> {
+        let mut applying = self.chosen.iter().filter(|chosen| chosen.applies(endpoint));
+        let first = applying.next()?;
+        let own = |chosen: &&Chosen| is_default(&chosen.plugin.metadata, endpoint);
+        Some(std::iter::once(first).chain(applying).find(own).unwrap_or(first))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.chosen.is_empty()
+    }
+}
+
+fn is_default(metadata: &Metadata, endpoint: &Endpoint) -> bool {
+    let wanted = DefaultPort { port: endpoint.port(), transport: endpoint.transport };
+    metadata.ports.contains(&wanted)
+}
+
+/// Whether the plugin knows what to do over `transport`: its default ports say
+/// so, or, without any, what it exports.
+fn speaks(plugin: &Plugin, transport: Transport) -> bool {
+    let ports = &plugin.metadata.ports;
+    match ports.is_empty() {
+        false => ports.iter().any(|port| port.transport == transport),
+        true => plugin
+            .inspection()
+            .is_ok_and(|i| i.is_check || (i.is_udp_probe && transport == Transport::Udp)),
+    }
+}
+
+/// A name of the catalog, or a component's path.
+fn find(name: &str, catalog: &mut Catalog, host: &Host) -> Result<Arc<Plugin>, CheckSetupError> {
+    if name.contains('/') || name.ends_with(".wasm") {
+        let path = Path::new(name);
+        return catalog
+            .open(path, host)
+            .map_err(|error| CheckSetupError::BadPlugin { path: path.to_owned(), error });
+    }
+    catalog.get(name).cloned().ok_or_else(|| unknown_plugin(name, catalog))
+}
+
+fn unknown_plugin(name: &str, catalog: &Catalog) -> CheckSetupError {
+    let known = catalog.plugins.iter().map(|plugin| plugin.metadata.name.as_str());
+    CheckSetupError::UnknownPlugin {
+        name: name.to_owned(),
+        nearest: nearest(name, known).map(str::to_owned),
+    }
+}
+
+/// Whether every setting that was given belongs to a plugin that declares it.
+fn check_names(options: &CheckOptions, catalog: &Catalog) -> Result<(), CheckSetupError> {
+    let open = options.settings.iter().map(|given| (given, false));
+    let secret = options.secrets.iter().map(|given| (given, true));
+    for ((plugin, name, _), is_secret) in open.chain(secret) {
+        let found = catalog.get(plugin).ok_or_else(|| unknown_plugin(plugin, catalog))?;
+        let specs = &found.metadata.settings;
+        let Some(spec) = specs.iter().find(|spec| spec.name == *name) else {
+            let known = specs.iter().map(|spec| spec.name.as_str());
+            let nearest = nearest(name, known).map(str::to_owned);
+            return Err(CheckSetupError::UnknownSetting {
+                plugin: plugin.clone(),
+                name: name.clone(),
+                nearest,
+            });
+        };
+        if spec.secret && !is_secret {
+            return Err(CheckSetupError::SecretInTheOpen {
+                plugin: plugin.clone(),
+                name: name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The plugin's settings, and the first one that it needs and does not get.
+fn settings_of(
+    options: &CheckOptions,
+    metadata: &Metadata,
+) -> Result<(Vec<Setting>, Option<SettingSpec>), CheckSetupError> {
+    let mut settings = Vec::new();
+    for spec in &metadata.settings {
+        let text = given(options, metadata, spec).or(spec.default.as_deref());
+        let Some(text) = text else {
+            if spec.required {
+                return Ok((settings, Some(spec.clone())));
+            }
+            continue;
+        };
+        let value =
+            setting::parse(spec.kind, text).map_err(|expected| CheckSetupError::BadValue {
+                plugin: metadata.name.clone(),
+                name: spec.name.clone(),
+                expected,
+            })?;
+        settings.push(Setting { name: spec.name.clone(), value });
+    }
+    Ok((settings, None))
+}
+
+/// What the user gave for a setting; the last one counts.
+fn given<'a>(
+    options: &'a CheckOptions,
+    metadata: &Metadata,
+    spec: &SettingSpec,
+) -> Option<&'a str> {
+    let all = options.settings.iter().chain(&options.secrets);
+    all.rev()
+        .find(|(plugin, name, _)| *plugin == metadata.name && *name == spec.name)
+        .map(|(_, _, value)| value.as_str())
+}
+
+fn secrets_of(options: &CheckOptions, metadata: &Metadata) -> impl Iterator<Item = String> {
+    let ours = options.secrets.iter().filter(|(plugin, _, _)| *plugin == metadata.name);
+    ours.map(|(_, _, value)| value.clone()).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,244 @@
+//! Where checks run: a runtime of its own, started by the first job.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+use super::catalog::Plugin;
+use super::redact::redact;
+use super::{Answer, Job};
+use crate::host::{CheckJob, Guest, Host};
+use crate::model::{
+    CheckResult, Conclusion, Endpoint, Fault, Health, ReplyFrom, Setting, Transport, Verdict,
+};
+use crate::net::SourceBinding;
+use crate::net::conversation::{Peer, Roots};
+
+/// Connections that may wait for their check. Beyond it they are given up and
+/// the check opens one of its own: descriptors are for probing.
+const MAX_WAITING: usize = 256;
+
+/// Threads that checks run on. A fresh instance is mostly kernel work, which
+/// does not spread over more (measured).
+const WORKERS: usize = 2;
+
+/// What all jobs share.
+pub(super) struct Stage {
+    host: Arc<Host>,
+    roots: Arc<Roots>,
+    source: SourceBinding,
+    deadline: Duration,
+    permits: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    results: Sender<(u64, CheckResult)>,
+}
+
+/// One job with everything it needs.
+pub(super) struct Work {
+    pub job: Job,
+    pub plugin: Arc<Plugin>,
+    pub settings: Arc<[Setting]>,
+    pub secrets: Arc<[String]>,
+}
+
+/// The threads that checks run on, started by the first job.
+///
+/// Apart from [`Stage`], which every job holds: the last owner of a runtime must
+/// not be one of its own threads.
+#[derive(Default)]
+pub(super) struct Workers(OnceLock<Result<Runtime, String>>);
+
+impl Workers {
+    fn get(&self) -> Result<&Runtime, &String> {
+        let start = || {
+            Builder::new_multi_thread()
+                .worker_threads(WORKERS)
+                .thread_name("check")
+                .enable_all()
+                .build()
+        };
+        self.0.get_or_init(|| start().map_err(|e| e.to_string())).as_ref()
+    }
+}
+
+impl Drop for Workers {
+    /// Ends the checks that still run, for example when the run is interrupted.
+    fn drop(&mut self) {
+        if let Some(Ok(runtime)) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Stage {
+    pub(super) fn new(
+        host: Arc<Host>,
+        source: SourceBinding,
+        deadline: Duration,
+        concurrency: usize,
+        results: Sender<(u64, CheckResult)>,
+    ) -> Stage {
+        Stage {
+            host,
+            roots: Arc::new(Roots::from_environment()),
+            source,
+            deadline,
+            permits: Arc::new(Semaphore::new(concurrency.max(1))),
+            waiting: Arc::default(),
+            results,
+        }
+    }
+
+    /// Starts a job on `runtime`. Its result arrives even if it cannot be made.
+    pub(super) fn submit(self: &Arc<Stage>, runtime: &Workers, mut work: Work) {
+        match runtime.get() {
+            Ok(runtime) => {
+                if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
+                    work.job.stream = None;
+                }
+                runtime.spawn(run(self.clone(), work));
+            }
+            Err(reason) => {
+                let fault = Fault {
+                    kind: "host",
+                    text: format!("checks cannot be made on this machine: {reason}"),
+                    hint: "Try `--no-plugins`.".to_owned(),
+                };
+                self.report(&work, faulted(&work.plugin, fault));
+            }
+        }
+    }
+
+    fn report(&self, work: &Work, mut result: CheckResult) {
+        redact(&mut result, &work.secrets);
+        // Nobody listens any more when the run was interrupted.
+        let _ = self.results.send((work.job.order, result));
+    }
+
+    fn peer(&self, endpoint: Endpoint, target: Arc<str>, reply_from: ReplyFrom) -> Peer {
+        Peer {
+            endpoint,
+            target,
+            source: self.source.clone(),
+            reply_from,
+            roots: self.roots.clone(),
+        }
+    }
+}
+
+async fn run(stage: Arc<Stage>, mut work: Work) {
+    let Ok(permit) = stage.permits.clone().acquire_owned().await else { return };
+    stage.waiting.fetch_sub(1, Ordering::Relaxed);
+    let result = match load(&stage, &work.plugin).await {
+        Ok(guest) => examine(&stage, &mut work, &guest).await,
+        Err(fault) => faulted(&work.plugin, fault),
+    };
+    drop(permit);
+    stage.report(&work, result);
+}
+
+/// The guest; compiled off the runtime's threads when it has to be.
+async fn load(stage: &Arc<Stage>, plugin: &Arc<Plugin>) -> Result<Guest, Fault> {
+    if let Some(loaded) = plugin.loaded() {
+        return loaded.cloned();
+    }
+    let (host, plugin) = (stage.host.clone(), plugin.clone());
+    let loaded = tokio::task::spawn_blocking(move || plugin.guest(&host).cloned());
+    loaded.await.unwrap_or_else(|e| {
+        Err(Fault {
+            kind: "host",
+            text: format!("loading the plugin failed: {e}"),
+            hint: "Please report it: this is a mistake of portscan's.".to_owned(),
+        })
+    })
+}
+
+/// Judges the datagram that came back, if there is one, and holds the dialogue,
+/// if the plugin has one.
+async fn examine(stage: &Stage, work: &mut Work, guest: &Guest) -> CheckResult {
+    let has_dialogue = work.plugin.inspection().is_ok_and(|inspection| inspection.is_check);
+    let judged = match &work.job.answer {
+        Some(answer) if work.job.endpoint.transport == Transport::Udp => {
+            Some(judge(work, guest, answer))
+        }
+        _ => None,
+    };
+    match judged {
+        Some(judged)
+            if !has_dialogue
+                || judged.conclusion.verdict == Verdict::Mismatch
+                || judged.fault.is_some() =>
+        {
+            judged
+        }
+        Some(judged) => merge(judged, talk(stage, work, guest).await),
+        None => talk(stage, work, guest).await,
+    }
+}
+
+fn judge(work: &Work, guest: &Guest, answer: &Answer) -> CheckResult {
+    let started = std::time::Instant::now();
+    let job = &work.job;
+    let judged = guest.judge(
+        &job.endpoint,
+        &job.target,
+        job.seed,
+        answer.index,
+        answer.port,
+        &answer.bytes,
+        &work.settings,
+    );
+    let result = match judged {
+        Ok(conclusion) => CheckResult { conclusion, fault: None, ..empty(&work.plugin) },
+        Err(fault) => faulted(&work.plugin, fault),
+    };
+    CheckResult { duration: started.elapsed(), ..result }
+}
+
+async fn talk(stage: &Stage, work: &mut Work, guest: &Guest) -> CheckResult {
+    let job = &mut work.job;
+    let peer = stage.peer(job.endpoint, job.target.clone(), work.plugin.metadata.reply_from);
+    let stream: Option<OwnedFd> = job.stream.take();
+    guest
+        .check(CheckJob { peer, stream, settings: work.settings.clone(), deadline: stage.deadline })
+        .await
+}
+
+/// The dialogue's conclusion wins if it confirms: it asked the user's question,
+/// and the datagram's findings are about another one. A fault in it makes the
+/// check not made.
+fn merge(judged: CheckResult, talked: CheckResult) -> CheckResult {
+    let duration = judged.duration + talked.duration;
+    match talked.fault.is_none() && talked.conclusion.verdict != Verdict::Confirmed {
+        true => CheckResult { duration, log: talked.log, ..judged },
+        false => CheckResult { duration, ..talked },
+    }
+}
+
+/// The result of a check that could not be made.
+pub(super) fn faulted(plugin: &Plugin, fault: Fault) -> CheckResult {
+    let mut result = empty(plugin);
+    result.conclusion.summary = fault.text.clone();
+    CheckResult { fault: Some(fault), ..result }
+}
+
+fn empty(plugin: &Plugin) -> CheckResult {
+    CheckResult {
+        plugin: plugin.metadata.name.clone(),
+        version: plugin.metadata.version.clone(),
+        conclusion: Conclusion {
+            verdict: Verdict::NotChecked,
+            health: Health::Unknown,
+            summary: String::new(),
+            findings: Vec::new(),
+        },
+        fault: None,
+        duration: Duration::ZERO,
+        log: Vec::new(),
+    }
+}

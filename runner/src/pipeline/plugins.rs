@@ -1,0 +1,127 @@
+//! `portscan plugin`: what there is, and how to make one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::author::build::{BuildOptions, CargoOutput, build as build_component};
+use crate::check::catalog::{Plugin, Source};
+use crate::check::{CheckOptions, Checks, PluginChoice};
+use crate::exit::ExitStatus;
+use crate::host::{Host, HostOptions, Origin};
+use crate::render::{self, plugins::PluginLine};
+
+/// Lists the plugins that are there.
+pub(super) fn list(dirs: Vec<PathBuf>) -> ExitStatus {
+    with_checks(PluginChoice::Default, dirs, |checks| {
+        let plugins = &checks.catalog().plugins;
+        let lines: Vec<PluginLine<'_>> = plugins.iter().filter_map(|p| line(p)).collect();
+        written(render::plugins::list(&mut *render::stdout(), &lines))
+    })
+}
+
+/// Shows one plugin.
+pub(super) fn show(plugin: &str, dirs: Vec<PathBuf>) -> ExitStatus {
+    with_checks(PluginChoice::Named(vec![plugin.to_string()]), dirs, |checks| {
+        let plugins = &checks.catalog().plugins;
+        let is_it = |p: &&std::sync::Arc<Plugin>| {
+            p.metadata.name == plugin
+                || p.source.path().is_some_and(|path| path == Path::new(plugin))
+        };
+        match plugins.iter().find(is_it).and_then(|p| line(p)) {
+            Some(line) => written(render::plugins::show(&mut *render::stdout(), &line)),
+            None => {
+                render::talk::error(&format!(
+                    "no plugin '{plugin}': portscan plugin list shows what there is"
+                ));
+                ExitStatus::CannotRun
+            }
+        }
+    })
+}
+
+fn with_checks(
+    choice: PluginChoice,
+    dirs: Vec<PathBuf>,
+    run: impl FnOnce(&Checks) -> ExitStatus,
+) -> ExitStatus {
+    match Checks::new(CheckOptions { choice, dirs, ..CheckOptions::default() }) {
+        Ok(mut checks) => {
+            checks.take_notes().iter().for_each(|note| render::talk::note(note));
+            run(&checks)
+        }
+        Err(error) => {
+            render::talk::error(&format!("{error}\n{}", error.hint()));
+            ExitStatus::CannotRun
+        }
+    }
+}
+
+fn line(plugin: &Plugin) -> Option<PluginLine<'_>> {
+    let inspection = match plugin.inspection() {
+        Ok(inspection) => inspection,
+        Err(error) => {
+            render::talk::note(&format!("{}: {error}", plugin.metadata.name));
+            return None;
+        }
+    };
+    Some(PluginLine {
+        metadata: &plugin.metadata,
+        origin: match &plugin.source {
+            Source::BuiltIn { .. } => "built in".into(),
+            other => other.path().map_or_else(String::new, |path| path.display().to_string()),
+        },
+        digest: inspection.digest.clone(),
+        size: inspection.size as u64,
+        imports: inspection.imports.clone(),
+        exports: inspection.exports.clone(),
+    })
+}
+
+/// Builds a plugin crate into a component.
+pub(super) fn build(dir: &Path, output: Option<PathBuf>) -> ExitStatus {
+    let host = Host::new(HostOptions::default());
+    let describe = |component: &[u8]| {
+        let guest = host.load(component, Origin::Foreign).map_err(|e| e.to_string())?;
+        Ok(guest.metadata().clone())
+    };
+    let options = BuildOptions {
+        toolchain_root: std::env::var_os("PORTSCAN_WASM_ROOT").map(PathBuf::from),
+        target_dir: None,
+        output: CargoOutput::Shown,
+    };
+    let built = match build_component(dir, &options, &describe) {
+        Ok(built) => built,
+        Err(error) => {
+            render::talk::error(&error.to_string());
+            return ExitStatus::CannotRun;
+        }
+    };
+    let file = output.unwrap_or_else(|| dir.join(format!("{}.wasm", built.metadata.name)));
+    match std::fs::write(&file, &built.component) {
+        Ok(()) => {
+            render::talk::note(&format!(
+                "{} {} built: {} ({} bytes)",
+                built.metadata.name,
+                built.metadata.version,
+                file.display(),
+                built.component.len()
+            ));
+            ExitStatus::AllOpen
+        }
+        Err(error) => {
+            render::talk::error(&format!("{}: {error}", file.display()));
+            ExitStatus::CannotRun
+        }
+    }
+}
+
+fn written(result: io::Result<()>) -> ExitStatus {
+    match result {
+        Ok(()) => ExitStatus::AllOpen,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::AllOpen,
+        Err(error) => {
+            render::talk::error(&format!("cannot write: {error}"));
+            ExitStatus::CannotRun
+        }
+    }
+}

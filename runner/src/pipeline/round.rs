@@ -1,0 +1,262 @@
+//! One round of the main job under way: where endpoints come from, and where
+//! their rows go.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::scan::{Follow, Probed};
+use crate::advice::{Context, advise, conclude_name};
+use crate::check::{Answer, Checks, Job};
+use crate::exit::{ExitStatus, Tally};
+use crate::model::{
+    CheckResult, Endpoint, Moment, Note, Outcome, PortState, Reason, Silence, Transport, Unresolved,
+};
+use crate::net::Stop;
+use crate::plan::{Ask, Payloads};
+use crate::probe::silent_service;
+use crate::render::{Progress, Renderer};
+use crate::report::{Footer, NameConclusion};
+use crate::vantage::{Listeners, Vantage};
+
+/// Rows whose states are remembered for advice about their neighbours. A
+/// larger run is flat in memory and does without.
+const REMEMBERED: usize = 20_000;
+
+/// Endpoints in the user's order, with their place in it.
+pub(super) type Endpoints<'a> = Box<dyn Iterator<Item = (u64, Arc<str>, Endpoint)> + 'a>;
+
+/// A round under way.
+pub(super) struct Round<'a> {
+    pub endpoints: Endpoints<'a>,
+    pub checks: Checks,
+    pub renderer: Box<dyn Renderer>,
+    pub progress: Progress,
+    pub vantage: &'a Vantage,
+    pub advice: bool,
+    pub tally: Tally,
+    /// Endpoints in all.
+    pub total: u64,
+    /// From which the seeds of endpoints are made.
+    pub seed: u64,
+    pub stop: Stop,
+    listeners: OnceCell<Listeners>,
+    states: HashMap<(IpAddr, u16, Transport), PortState>,
+    /// Rows of names with several addresses.
+    plural: HashMap<Arc<str>, Vec<Outcome>>,
+    /// Rows that wait for their check.
+    pending: HashMap<u64, Outcome>,
+    done: u64,
+    open: u64,
+    /// Writing failed; there is nobody to write for.
+    broken: Option<io::Error>,
+}
+
+/// What a round is made of.
+pub(super) struct Parts<'a> {
+    pub endpoints: Endpoints<'a>,
+    pub checks: Checks,
+    pub renderer: Box<dyn Renderer>,
+    pub progress: Progress,
+    pub vantage: &'a Vantage,
+    pub advice: bool,
+    pub tally: Tally,
+    pub total: u64,
+    pub seed: u64,
+    pub stop: Stop,
+    pub plural: Vec<Arc<str>>,
+}
+
+impl<'a> Round<'a> {
+    pub fn new(parts: Parts<'a>) -> Round<'a> {
+        Round {
+            endpoints: parts.endpoints,
+            checks: parts.checks,
+            renderer: parts.renderer,
+            progress: parts.progress,
+            vantage: parts.vantage,
+            advice: parts.advice,
+            tally: parts.tally,
+            total: parts.total,
+            seed: parts.seed,
+            stop: parts.stop,
+            listeners: OnceCell::new(),
+            states: HashMap::new(),
+            plural: parts.plural.into_iter().map(|name| (name, Vec::new())).collect(),
+            pending: HashMap::new(),
+            done: 0,
+            open: 0,
+            broken: None,
+        }
+    }
+
+    pub fn write(&mut self, write: impl FnOnce(&mut dyn Renderer) -> io::Result<()>) {
+        if self.broken.is_none()
+            && let Err(error) = write(self.renderer.as_mut())
+        {
+            self.broken = Some(error);
+            self.stop.ask();
+        }
+    }
+
+    /// The seed of one endpoint: unpredictable, and the same for its payloads
+    /// and its judge.
+    fn seed_of(&self, order: u64) -> u64 {
+        // SplitMix64's step: neighbours in the request get unrelated seeds.
+        let mut z = self.seed.wrapping_add(order.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Takes a row that is complete, its check included.
+    fn emit(&mut self, mut outcome: Outcome) {
+        self.done += 1;
+        self.open += u64::from(outcome.state == PortState::Open);
+        self.tally.add(&outcome);
+        if self.states.len() < REMEMBERED {
+            let endpoint = outcome.endpoint;
+            self.states.insert((endpoint.ip(), endpoint.port(), endpoint.transport), outcome.state);
+        }
+        if self.advice {
+            let listeners = || self.listeners.get_or_init(Listeners::read).clone();
+            let context = Context {
+                is_own: &|ip| self.vantage.is_own(ip),
+                listeners: &listeners,
+                state_of: &|ip, port, transport| self.states.get(&(ip, port, transport)).copied(),
+            };
+            outcome.advice = advise(&outcome, &context);
+        }
+        if let Some(rows) = self.plural.get_mut(&outcome.target)
+            && rows.len() < REMEMBERED
+        {
+            rows.push(outcome.clone());
+        }
+        self.write(|r| r.outcome(outcome));
+    }
+
+    fn checked(&mut self, order: u64, result: CheckResult) {
+        if let Some(mut outcome) = self.pending.remove(&order) {
+            outcome.check = Some(Box::new(result));
+            self.emit(outcome);
+        }
+    }
+
+    fn take_checked(&mut self) {
+        while let Ok((order, result)) = self.checks.finished().try_recv() {
+            self.checked(order, result);
+        }
+    }
+
+    /// Waits for the checks that are still under way.
+    pub fn wait_for_checks(&mut self) {
+        /// How often an interruption is looked for meanwhile.
+        const TURN: Duration = Duration::from_millis(50);
+        while !self.pending.is_empty() && !self.stop.is_asked() {
+            if let Ok((order, result)) = self.checks.finished().recv_timeout(TURN) {
+                self.checked(order, result);
+            }
+            self.progress.update(self.done, Some(self.total), self.open);
+        }
+        // Interrupted: what was measured is shown without its check.
+        let rest: Vec<Outcome> = self.pending.drain().map(|(_, outcome)| outcome).collect();
+        rest.into_iter().for_each(|outcome| self.emit(outcome));
+    }
+
+    /// Writes the end and says how it ended.
+    pub fn finish(mut self, unresolved: Vec<Unresolved>) -> Result<ExitStatus, String> {
+        self.progress.clear();
+        let interrupted = self.stop.is_asked() && self.broken.is_none();
+        let mut conclusions: Vec<NameConclusion> = self
+            .plural
+            .iter()
+            .filter_map(|(target, rows)| {
+                let text = conclude_name(&rows.iter().collect::<Vec<_>>())?;
+                Some(NameConclusion { target: target.to_string(), text })
+            })
+            .collect();
+        conclusions.sort_by(|a, b| a.target.cmp(&b.target));
+        let footer =
+            Footer { finished: jiff::Timestamp::now(), unresolved, conclusions, interrupted };
+        self.write(|r| r.end(&footer));
+        for note in self.checks.take_notes() {
+            crate::render::talk::note(&note);
+        }
+        match self.broken {
+            // `portscan ... | head`: the reader has what it wanted.
+            Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Some(error) => return Err(format!("cannot write the report: {error}")),
+            None => {}
+        }
+        match interrupted {
+            true => Ok(ExitStatus::Interrupted),
+            false => Ok(self.tally.status()),
+        }
+    }
+
+    /// What silence means for the service that usually lives there.
+    fn note_silence(&self, outcome: &mut Outcome) {
+        if outcome.reason != Reason::NoResponse || outcome.endpoint.transport == Transport::Tcp {
+            return;
+        }
+        let service = match self.checks.service(&outcome.endpoint) {
+            Some(plugin) => match &plugin.silence {
+                Silence::Normal(_) => Some(plugin.name.as_str()),
+                Silence::Unexpected => None,
+            },
+            None => silent_service(&outcome.endpoint),
+        };
+        if let Some(service) = service {
+            outcome.notes.push(Note::SilentByDesign { service: service.into() });
+        }
+    }
+}
+
+impl Follow for Round<'_> {
+    fn next_ask(&mut self) -> Option<Ask> {
+        let (order, target, endpoint) = self.endpoints.next()?;
+        let seed = self.seed_of(order);
+        let payloads = match endpoint.transport {
+            Transport::Tcp => None,
+            Transport::Udp => self.checks.payloads(&endpoint, &target, seed),
+        };
+        let payloads = match payloads {
+            Some(set) if !set.payloads.is_empty() => Payloads::Plugin(set.payloads),
+            _ => Payloads::Generic,
+        };
+        Some(Ask { order, target, endpoint, payloads })
+    }
+
+    fn keeps(&self, ask: &Ask) -> bool {
+        self.checks.wants(&ask.endpoint)
+    }
+
+    fn probed(&mut self, probed: Probed) {
+        let Probed { mut outcome, ask, stream, answer } = probed;
+        if outcome.state == PortState::Open && self.keeps(&ask) && !self.stop.is_asked() {
+            let answer = answer.map(|(index, port, bytes)| Answer { index, port, bytes });
+            self.checks.submit(Job {
+                order: ask.order,
+                endpoint: ask.endpoint,
+                target: ask.target.clone(),
+                seed: self.seed_of(ask.order),
+                stream,
+                answer,
+            });
+            self.pending.insert(ask.order, outcome);
+            return;
+        }
+        self.note_silence(&mut outcome);
+        outcome.check = self.checks.take_fault(&ask.endpoint).map(Box::new);
+        self.emit(outcome);
+    }
+
+    fn turn(&mut self, _: usize, _: Moment) -> bool {
+        self.take_checked();
+        self.progress.update(self.done, Some(self.total), self.open);
+        self.stop.is_asked()
+    }
+}

@@ -1,0 +1,190 @@
+//! What the plan is told: what left, what arrived, what was given up.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::entry::{Phase, Purpose, Weight, weigh};
+use super::{Plan, Recorded, refusal, schedule, split};
+use crate::model::{Farewell, Moment, Observation, Sent, Signal, Transport};
+
+impl Plan {
+    /// Tells what became of a [`Step::Send`].
+    pub fn sent(&mut self, key: u64, sent: Sent, now: Moment) {
+        let (index, generation, nth) = split(key);
+        let timeout = self.settings.timeout.unwrap_or(schedule::TIMEOUT);
+        let Some(entry) = self.live(index, generation) else { return };
+        entry.queued = false;
+        match sent {
+            Sent::Listening(handle) => {
+                entry.sent_at.push(now);
+                entry.listening.push((nth, handle));
+                entry.sent = entry.sent.saturating_add(1);
+                if nth == 0 {
+                    entry.deadline = now + timeout;
+                }
+                let transport = entry.ask.endpoint.transport;
+                self.listening += 1;
+                self.pace.charge();
+                self.charge_kernel_syns(transport, index, generation, now);
+                self.after_send(index, now);
+            }
+            Sent::Refused { errno } => {
+                entry.sent_at.push(now);
+                entry.observe(refusal(nth, now, errno));
+                match entry.sent {
+                    0 => self.close(index, now),
+                    // Earlier attempts left: they still listen until the deadline.
+                    _ => self.schedule_next(index, now),
+                }
+            }
+            Sent::Busy { errno } => self.postpone(index, nth, errno, now),
+        }
+    }
+
+    /// A machine that is busy is asked again soon; when nothing of ours is
+    /// what keeps it busy, that is the verdict.
+    pub(super) fn postpone(&mut self, index: u32, nth: u8, errno: i32, now: Moment) {
+        const PATIENCE: u16 = 200;
+        let idle = self.listening == 0;
+        if errno == libc::EMFILE && self.listening > 0 {
+            self.settings.max_listening = self.listening;
+        }
+        self.blocked_until = now + Duration::from_millis(5);
+        let entry = self.entry(index);
+        entry.busy += 1;
+        let hopeless = entry.busy >= PATIENCE || idle && entry.busy >= 3;
+        if hopeless && entry.sent == 0 {
+            entry.observe(refusal(nth, now, errno));
+            return self.close(index, now);
+        }
+        let generation = entry.generation;
+        entry.queued = true;
+        self.again.push_back((index, generation));
+    }
+
+    /// The kernel sends a SYN again at 1, 2 and 3 s (tcp_syn_linear_timeouts);
+    /// those packets count against the rate like our own.
+    pub(super) fn charge_kernel_syns(
+        &mut self,
+        transport: Transport,
+        index: u32,
+        generation: u32,
+        now: Moment,
+    ) {
+        if transport == Transport::Tcp && self.pace.is_limited() {
+            for seconds in 1..=3 {
+                self.timers.push(Reverse((now + Duration::from_secs(seconds), index, generation)));
+            }
+        }
+    }
+
+    /// Tells that something arrived. `key` as in [`Step::Send`]; `listening`
+    /// whether the attempt's handle still is.
+    pub fn record(&mut self, arrival: Recorded) {
+        let Recorded { key, at, rtt, retransmits, signal, listening } = arrival;
+        let (index, generation, nth) = split(key);
+        let Some(entry) = self.live(index, generation) else { return };
+        if !listening {
+            let before = entry.listening.len();
+            entry.listening.retain(|(n, _)| *n != nth);
+            let gone = before - entry.listening.len();
+            self.listening -= gone;
+        }
+        let Some(entry) = self.live(index, generation) else { return };
+        if entry.phase == Phase::Closing || entry.phase == Phase::Parked {
+            return;
+        }
+        let weight = weigh(&signal, &entry.ask.endpoint);
+        let sent = entry.sent_time(nth);
+        if matches!(signal, Signal::Connected { .. }) {
+            entry.connected = Some(key);
+        }
+        entry.retransmits = entry.retransmits.saturating_add(u16::from(retransmits));
+        let is_icmp = matches!(signal, Signal::Icmp(_));
+        let repeated = retransmits > 0;
+        entry.observe(Observation { attempt: nth, sent, at, rtt, repeated, signal });
+        entry.heard |= matches!(weight, Weight::Conclusive | Weight::Soft);
+        if is_icmp && entry.ask.endpoint.transport == Transport::Udp {
+            self.note_proof(index, nth, at);
+        }
+        if self.entry(index).purpose == Purpose::Control {
+            return self.record_control(index, at);
+        }
+        match weight {
+            Weight::Conclusive => self.conclude(index, nth, retransmits, at),
+            Weight::Soft => self.soften(index, nth, at),
+            Weight::Weak => {}
+            Weight::Void => {
+                let entry = self.entry(index);
+                entry.hasten = Some(at);
+                self.schedule_next(index, at);
+            }
+        }
+    }
+
+    pub(super) fn soften(&mut self, index: u32, nth: u8, at: Moment) {
+        let entry = self.entry(index);
+        entry.soft += 1;
+        // Asking again must end before the deadline to be worth it.
+        let late = at + Duration::from_millis(900) > entry.deadline;
+        if entry.soft >= 2 || late || entry.phase == Phase::Proving {
+            return self.conclude(index, nth, 0, at);
+        }
+        entry.hasten = Some(at + schedule::SOFT_PAUSE);
+        self.schedule_next(index, at);
+    }
+
+    pub(super) fn conclude(&mut self, index: u32, nth: u8, retransmits: u8, at: Moment) {
+        let entry = self.entry(index);
+        let took = at.since(entry.sent_time(nth));
+        // A handshake slower than the kernel's patience was repeated, not lost.
+        let kernel_lost = match took < Duration::from_millis(1500) * u32::from(retransmits.max(1)) {
+            true => u16::from(retransmits),
+            false => 0,
+        };
+        // An ICMP error that comes late may have been withheld, not lost.
+        let by_icmp = matches!(entry.observations.last().map(|o| &o.signal), Some(Signal::Icmp(_)));
+        if !by_icmp {
+            entry.lost = entry.lost_before(nth, at) + kernel_lost;
+        }
+        let (packets, lost) = (u32::from(nth) + 1 + u32::from(kernel_lost), u32::from(entry.lost));
+        let peer = entry.peer;
+        let peer = &mut self.peers[peer as usize];
+        peer.slowest = peer.slowest.max(took);
+        peer.fastest = peer.fastest.min(took);
+        if !by_icmp {
+            peer.learn_loss(packets, lost);
+        }
+        peer.grow(1.0);
+        if self.hold_back(index, at) {
+            return;
+        }
+        self.close(index, at);
+    }
+
+    /// Tells what the kernel knew of an attempt that was given up.
+    pub fn farewell(&mut self, key: u64, farewell: Farewell, now: Moment) {
+        self.listening -= 1;
+        let (index, generation, _) = split(key);
+        let Some(entry) = self.live(index, generation) else { return };
+        entry.retransmits = entry.retransmits.saturating_add(u16::from(farewell.retransmits));
+        entry.invalid_answer |= farewell.invalid_answer;
+        entry.farewells -= 1;
+        if entry.phase == Phase::Closing && entry.farewells == 0 {
+            self.finish(index, now);
+        }
+    }
+
+    /// Ends the run: every endpoint is judged by what is known of it.
+    pub fn stop(&mut self, now: Moment) {
+        self.exhausted = true;
+        for index in 0..self.entries.len() as u32 {
+            let open = self.entries[index as usize]
+                .as_ref()
+                .is_some_and(|e| e.purpose == Purpose::Asked && e.phase != Phase::Closing);
+            if open {
+                self.close(index, now);
+            }
+        }
+    }
+}
