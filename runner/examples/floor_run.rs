@@ -84,7 +84,10 @@ fn become_command(command: &[CString], uid: u32) -> ! {
 /// seconds and KiB. None when `millis` is 0.
 fn sample(child: i32, millis: u64, started: Instant) -> String {
     let mut samples = Vec::new();
-    while millis > 0 {
+    loop {
+        if millis == 0 {
+            break;
+        }
         // SAFETY: a plain structure, alive during the call; WNOWAIT leaves the child for wait4.
         let ended = unsafe {
             let mut info: libc::siginfo_t = zeroed();

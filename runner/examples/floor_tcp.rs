@@ -52,7 +52,7 @@ struct Floor {
     empty: Vec<u32>,
     /// Slots whose socket was refused and can connect again.
     refused: Vec<u32>,
-    /// Sockets that wait for an answer.
+    /// Endpoints that wait for an answer.
     in_flight: usize,
     undecided: usize,
     reuse: bool,
@@ -65,7 +65,9 @@ fn main() {
     let (tries, gap) = (options.number("tries", 1) as u8, options.millis("gap-ms", 300));
     let timeout = options.millis("timeout-ms", 1000);
     let limit = floor::raise_descriptor_limit().saturating_sub(8);
-    let window = options.number("max-in-flight", 4096).min(limit) as usize;
+    // Every endpoint that waits may come to hold a socket for each try.
+    let window =
+        options.number("max-in-flight", 4096).min(limit / u64::from(tries.max(1))) as usize;
     let ports = floor::ports(&options.words[1]);
     let mut floor =
         Floor::new(&floor::hosts(&options.words[0]), &ports, options.number("reuse", 1) != 0);
@@ -111,15 +113,16 @@ impl Floor {
                 last.pop_front();
                 self.decide(endpoint, State::Silent);
             }
-            let mut room = window.saturating_sub(self.in_flight).min(256);
+            let mut room = 256;
             while room > 0 {
                 let endpoint = match again.front() {
                     Some(&(due, endpoint)) if due <= now => {
                         again.pop_front();
                         endpoint
                     }
-                    _ if (next as usize) < self.endpoints.len() => {
+                    _ if (next as usize) < self.endpoints.len() && self.in_flight < window => {
                         next += 1;
+                        self.in_flight += 1;
                         next - 1
                     }
                     _ => break,
@@ -129,14 +132,15 @@ impl Floor {
                 }
                 room -= 1;
                 self.connect(endpoint);
-                let queue_last = self.endpoints[endpoint as usize].sent >= tries;
-                if queue_last {
-                    last.push_back((now + timeout, endpoint))
+                if self.endpoints[endpoint as usize].sent >= tries {
+                    last.push_back((now + timeout, endpoint));
                 } else {
-                    again.push_back((now + gap, endpoint))
+                    again.push_back((now + gap, endpoint));
                 }
             }
-            self.listen(if room == 0 { Some(now) } else { earliest(&again, &last) });
+            if self.undecided > 0 {
+                self.listen(if room == 0 { Some(now) } else { earliest(&again, &last) });
+            }
         }
     }
 
@@ -148,7 +152,6 @@ impl Floor {
         self.slots[slot as usize].endpoint = endpoint;
         self.slots[slot as usize].older = target.newest;
         target.newest = slot;
-        self.in_flight += 1;
         match connect(self.slots[slot as usize].fd, &address) {
             libc::EINPROGRESS => {}
             0 => self.decide(endpoint, State::Open),
@@ -207,7 +210,6 @@ impl Floor {
         if self.reuse && self.endpoints[endpoint as usize].newest == slot {
             self.endpoints[endpoint as usize].newest = self.slots[slot as usize].older;
             self.slots[slot as usize].endpoint = NONE;
-            self.in_flight -= 1;
             self.refused.push(slot);
         }
         self.decide(endpoint, State::Closed);
@@ -221,13 +223,13 @@ impl Floor {
         }
         target.state = state;
         self.undecided -= 1;
+        self.in_flight -= 1;
         let mut slot = std::mem::replace(&mut target.newest, NONE);
         while slot != NONE {
             let waiting = &mut self.slots[slot as usize];
             floor::close(waiting.fd);
             waiting.endpoint = NONE;
             self.empty.push(slot);
-            self.in_flight -= 1;
             slot = waiting.older;
         }
     }

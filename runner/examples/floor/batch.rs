@@ -113,7 +113,7 @@ impl Batch {
         if matches!(direction, Direction::In) {
             for (slot, header) in self.slots.iter_mut().zip(&headers[..count]) {
                 slot.length = header.msg_len as usize;
-                slot.control_length = header.msg_hdr.msg_controllen as usize;
+                slot.control_length = header.msg_hdr.msg_controllen;
             }
         }
         count

@@ -43,9 +43,17 @@ class Bench:
             return None
         return shutil.copy(program, os.path.join(self.binaries, os.path.basename(program)))
 
-    def rig(self):
-        """A new, empty rig."""
-        return Rig(self.binaries, self.scratch)
+    def loopback(self):
+        """A rig where prober and probed are one machine."""
+        return Rig(self.binaries, self.scratch, Rig.loopback)
+
+    def veth(self):
+        """A rig of two machines on one link."""
+        return Rig(self.binaries, self.scratch, Rig.veth)
+
+    def wire(self, delay_ms, loss_percent):
+        """A rig of two machines with a path that delays and loses."""
+        return Rig(self.binaries, self.scratch, lambda rig: rig.wire(delay_ms, loss_percent))
 
     def floor(self, program, *words, read=read_nothing, **more):
         """One of the floor programs as a contestant."""

@@ -1,5 +1,7 @@
 """Cases of plugin checks against the same work in native code."""
 
+import contextlib
+
 from .services import start_postgres
 from .table import Goal
 from .tools import Reading, portscan_rows, read_floor_dns, read_nothing, read_portscan
@@ -8,16 +10,13 @@ from .tools import Reading, portscan_rows, read_floor_dns, read_nothing, read_po
 MANY, COUNT = "10.98.0.0/18", 16384
 
 
+@contextlib.contextmanager
 def dns_rig(bench, *words):
     """One machine that has all of 10.98.0.0/16 and a responder with two threads."""
-    rig = bench.rig().loopback()
-    try:
+    with bench.loopback() as rig:
         rig.alive(["10.98.0.0/16"])
         rig.program("floor_responder", "--threads", "2", "--udp-dns", "53", "--tcp-dns", "53", *words)
-    except BaseException:
-        rig.cleanup.close()
-        raise
-    return rig
+        yield rig
 
 
 def read_checks(sample):
@@ -27,11 +26,6 @@ def read_checks(sample):
         verdict = (row.get("check") or {}).get("verdict", "no check")
         counts[verdict] = counts.get(verdict, 0) + 1
     return Reading(facts=counts)
-
-
-def slower(table, one, other):
-    """How many times fewer a second: the ratio of wall times."""
-    return table.ratio(one, other)
 
 
 def plugin_udp(bench):
@@ -97,7 +91,7 @@ def plugin_one_dns(bench):
 
 def plugin_one_postgres(bench):
     """One PostgreSQL check, TLS included, whole processes."""
-    with bench.rig().loopback() as rig:
+    with bench.loopback() as rig:
         start_postgres(rig)
         tools = [
             bench.ours("127.0.0.1", "5432", "--no-controls", "--format", "json", "--quiet", read=read_portscan),

@@ -69,7 +69,7 @@ class RateMeter:
 
 def million(bench):
     """A /16 by 16 ports, one address in 256 alive."""
-    with bench.rig().veth() as rig:
+    with bench.veth() as rig:
         rig.route_to_server("10.96.0.0/16")
         alive = [f"10.96.{third}.7" for third in range(256)]
         rig.alive(f"{address}/32" for address in alive)

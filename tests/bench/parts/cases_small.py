@@ -11,7 +11,7 @@ HERE = ("127.0.0.1", PORT, "tcp")
 def cold(bench):
     """One TCP port; and one DNS check with and without its plugin."""
     runs = max(25, bench.settings.runs)
-    with bench.rig().loopback() as rig:
+    with bench.loopback() as rig:
         rig.program("floor_responder", "--tcp", str(PORT), "--udp-dns", "53")
         tools = [
             bench.peer("nc", "-z", "127.0.0.1", str(PORT), name="nc -z", read=read_exit_code(HERE)),
@@ -39,7 +39,7 @@ def difference(table):
 
 def start(bench):
     """The start of the program, without any work."""
-    with bench.rig().loopback() as rig:
+    with bench.loopback() as rig:
         tools = [
             bench.ours("--help", read=read_nothing),
             bench.ours("--version", name="portscan --version", read=read_nothing),

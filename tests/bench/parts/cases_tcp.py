@@ -64,7 +64,7 @@ def all_ports_goals(truth):
 
 def tcp_loopback(bench, nofile=None, case="1 tcp-loopback", title="65,535 TCP ports on loopback, 20 open"):
     """All ports of this machine."""
-    with bench.rig().loopback() as rig:
+    with bench.loopback() as rig:
         rig.program("floor_responder", "--tcp", listed(OPEN))
         truth = truth_of_all("127.0.0.1")
         yield bench.contest(case, title, rig, all_ports_tools(bench, "127.0.0.1", nofile), truth, all_ports_goals(truth))
@@ -77,7 +77,7 @@ def tcp_few_descriptors(bench):
 
 def tcp_veth(bench):
     """All ports of another machine."""
-    with bench.rig().veth() as rig:
+    with bench.veth() as rig:
         rig.program("floor_responder", "--tcp", listed(OPEN))
         truth = truth_of_all(SERVER)
         yield bench.contest("1 tcp-veth", "65,535 TCP ports across a veth pair, 20 open", rig, all_ports_tools(bench, SERVER), truth, all_ports_goals(truth))
@@ -86,7 +86,7 @@ def tcp_veth(bench):
 def tcp_dropped(bench):
     """A firewall that drops a thousand ports."""
     dropped = range(20001, 21001)
-    with bench.rig().veth() as rig:
+    with bench.veth() as rig:
         rig.program("floor_responder", "--tcp", listed(OPEN))
         rig.nft("table ip bench { chain input { type filter hook input priority 0; tcp dport 20001-21000 drop; }; }")
         truth = truth_of_all(SERVER, dropped)
@@ -108,7 +108,7 @@ def tcp_loss(bench):
     """A path of 20 ms that loses 5 % each way."""
     opened, closed, dropped = range(1001, 2001), range(2001, 3001), range(3001, 4001)
     ports = "1001-4000"
-    with bench.rig().wire(10, 5) as rig:
+    with bench.wire(10, 5) as rig:
         rig.program("floor_responder", "--tcp", "1001-2000")
         rig.nft("table ip bench { chain input { type filter hook input priority 0; tcp dport 3001-4000 drop; }; }")
         states = {(SERVER, port, "tcp"): state for span, state in ((opened, "open"), (dropped, "filtered")) for port in span}
@@ -127,7 +127,7 @@ def tcp_loss(bench):
 def tcp_dead_hosts(bench):
     """A /22 of which a quarter is silent."""
     block, ports = "10.97.0.0/22", [22, 80, 443, 3306, 8080]
-    with bench.rig().veth() as rig:
+    with bench.veth() as rig:
         rig.route_to_server(block)
         rig.alive(["10.97.0.0/24", "10.97.1.0/24", "10.97.2.0/24"])
         rig.nft("table ip bench { chain dead { type filter hook prerouting priority -200; ip daddr 10.97.3.0/24 drop; }; }")

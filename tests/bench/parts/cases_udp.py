@@ -48,7 +48,7 @@ def udp_20(bench):
     """Twenty ports: five real services, ten silent, five closed."""
     closed = list(range(30001, 30006))
     ports = REAL + SILENT + closed
-    with bench.rig().veth() as rig:
+    with bench.veth() as rig:
         start_udp_services(rig, SERVER)
         rig.program("floor_responder", "--udp-silent", listed(SILENT))
         truth = truth_of(closed)
@@ -75,7 +75,7 @@ def udp_1000(bench):
     closed = list(range(30001, 30986))
     ports = REAL + SILENT + closed
     confirmed = Milestone(len(REAL))
-    with bench.rig().veth() as rig:
+    with bench.veth() as rig:
         start_udp_services(rig, SERVER)
         rig.program("floor_responder", "--udp-silent", listed(SILENT))
         truth = truth_of(closed)

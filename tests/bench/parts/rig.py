@@ -14,6 +14,8 @@ import time
 
 PREFIX = "portscan-bench-"
 SERVER = "10.99.1.2"
+# The interface at either end.
+LINK = "path0"
 
 
 class Missing(Exception):
@@ -46,9 +48,11 @@ def which(program):
 class Rig:
     """The namespaces and processes of one case; use it with `with`."""
 
-    def __init__(self, binaries, scratch):
+    def __init__(self, binaries, scratch, build):
         self.binaries = binaries
         self.scratch = scratch
+        # What makes the networks: loopback, veth or wire.
+        self.build = build
         self.cleanup = contextlib.ExitStack()
         self.sources = 2
         # Where the probers run.
@@ -57,6 +61,11 @@ class Rig:
         self.server = None
 
     def __enter__(self):
+        try:
+            self.build(self)
+        except BaseException:
+            self.cleanup.close()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -73,37 +82,32 @@ class Rig:
     def loopback(self):
         """Prober and probed on one machine."""
         self.client = self.server = self.namespace("one")
-        return self
 
     def veth(self):
         """Two machines on one link: 10.99.1.1 and SERVER, stock limits."""
         self.client, self.server = self.namespace("client"), self.namespace("server")
-        ip("link", "add", "link", "type", "veth", "peer", "name", "link", "netns", self.server, netns=self.client)
-        self._address("link")
-        return self
+        ip("link", "add", LINK, "type", "veth", "peer", "name", LINK, "netns", self.server, netns=self.client)
+        self._address()
 
     def wire(self, delay_ms, loss_percent, seed=1):
         """Two machines with a path that delays and loses, the same way for a seed."""
         self.client, self.server = self.namespace("client"), self.namespace("server")
-        self.program("floor_wire", "link", "far", "--delay-ms", str(delay_ms), "--loss-percent", str(loss_percent),
+        self.program("floor_wire", LINK, "far", "--delay-ms", str(delay_ms), "--loss-percent", str(loss_percent),
                      "--seed", str(seed), netns=self.client)
         ip("link", "set", "far", "netns", self.server, netns=self.client)
-        ip("link", "set", "far", "name", "link", netns=self.server)
+        ip("link", "set", "far", "name", LINK, netns=self.server)
         for netns in (self.client, self.server):
-            ip("link", "set", "link", "txqueuelen", "20000", netns=netns)
-        self._address("link")
-        return self
+            ip("link", "set", LINK, "txqueuelen", "20000", netns=netns)
+        self._address()
 
-    def _address(self, link):
+    def _address(self):
         for netns, address in ((self.client, "10.99.1.1"), (self.server, SERVER)):
-            ip("address", "add", f"{address}/24", "dev", link, netns=netns)
-            ip("link", "set", link, "up", netns=netns)
-        # The first packet of a run must not wait for ARP.
-        self.until(lambda: self._answers_ping(SERVER))
-
-    def _answers_ping(self, address):
-        command = ["ip", "netns", "exec", self.client, "ping", "-c1", "-W1", address]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+            ip("address", "add", f"{address}/24", "dev", LINK, netns=netns)
+            ip("link", "set", LINK, "up", netns=netns)
+        # The first packet of a run must not wait for ARP; port 9 is closed.
+        connect = os.path.join(self.binaries, "examples", "floor_connect1")
+        command = ["ip", "netns", "exec", self.client, connect, SERVER, "9"]
+        subprocess.run(command, capture_output=True, check=True, timeout=10)
 
     def route_to_server(self, block):
         """Packets for a block go to the server, which has none of it by itself."""
@@ -122,8 +126,8 @@ class Rig:
         """
         self.sources += 1
         address = f"10.99.1.{self.sources}"
-        ip("address", "add", f"{address}/24", "dev", "link", netns=self.client)
-        ip("route", "replace", "10.99.1.0/24", "dev", "link", "src", address, netns=self.client)
+        ip("address", "add", f"{address}/24", "dev", LINK, netns=self.client)
+        ip("route", "replace", "10.99.1.0/24", "dev", LINK, "src", address, netns=self.client)
 
     def nft(self, rules):
         """Loads rules into the server."""

@@ -11,7 +11,7 @@ GROSS_LOSS = 2.0
 
 def tcp_all(bench):
     """65,535 ports on loopback, portscan and the floor alone."""
-    with bench.rig().loopback() as rig:
+    with bench.loopback() as rig:
         rig.program("floor_responder", "--tcp", listed(OPEN))
         truth = truth_of_all("127.0.0.1")
         tools = [

@@ -56,7 +56,7 @@ fn is_http(place: SocketAddr) -> bool {
 
 fn start(
     recipe: Recipe,
-    program: &PathBuf,
+    program: &std::path::Path,
     listen: &str,
     page: Page,
     is_ready: fn(SocketAddr) -> bool,
