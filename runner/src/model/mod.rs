@@ -19,7 +19,7 @@ pub use check::{CheckResult, Conclusion, Fault, Finding, FindingValue, Health, V
 pub use endpoint::{Endpoint, Transport};
 pub use evidence::{Control, Evidence, Observation, PayloadKind, Role, Signal};
 pub use icmp::{IcmpError, IcmpFamily};
-pub use outcome::{Note, Outcome, Unresolved, UnresolvedReason};
+pub use outcome::{Note, Outcome, Rounds, Unresolved, UnresolvedReason};
 pub use plugin::{
     Amplification, DefaultPort, Metadata, Payload, ReplyFrom, Sends, Setting, SettingKind,
     SettingSpec, SettingValue, SideEffect, Silence,

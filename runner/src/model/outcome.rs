@@ -44,8 +44,29 @@ pub enum Note {
     },
     /// Control ports are open as well: something in front answers for everything.
     OpenForEverything,
-    /// The name has several addresses and they differ.
-    AddressesDiffer,
+    /// How far packets to the endpoint get, as a trace found.
+    Path {
+        /// The sentence that the trace ends with.
+        sentence: String,
+    },
+    /// How the answers varied over several rounds.
+    Rounds(Rounds),
+}
+
+/// What several rounds of probing one endpoint showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rounds {
+    /// How often each state was seen, the most frequent first.
+    pub states: Vec<(PortState, u32)>,
+    /// Smallest, median and largest round trip, and the mean difference between
+    /// one and the next (jitter), of the rounds that had one.
+    pub rtt: Option<[Duration; 4]>,
+    /// Packets sent and packets that were answered, over all rounds.
+    pub packets: (u32, u32),
+    /// Most rounds in a row without an answer from the endpoint's service.
+    pub longest_failure: u32,
+    /// Failures come at even distances: a rate limit would look like that.
+    pub regular: bool,
 }
 
 /// What a run knows about one endpoint at its end.

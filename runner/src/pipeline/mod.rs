@@ -5,6 +5,7 @@
 mod interrupt;
 mod plugins;
 mod probe;
+mod repeat;
 mod round;
 pub mod scan;
 mod sources;

@@ -1,12 +1,15 @@
 //! The main job: probe, check, advise, report.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use super::repeat;
 use super::round::{Parts, Round};
 use super::scan::scan;
 use super::sources::sources;
 use crate::check::{CheckOptions, Checks, PluginChoice};
 use crate::exit::{ExitStatus, Tally};
+use crate::model::Note;
 use crate::net::SourceBinding;
 use crate::plan::{Plan, Settings as PlanSettings, interleave};
 use crate::render::{self, Progress, Renderer};
@@ -36,7 +39,24 @@ fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
     let mut tally = Tally::default();
     sources.unresolved.iter().for_each(|_| tally.add_unresolved());
     let seed = super::unpredictable_seed();
+    let is_own = |ip| vantage.is_own(ip);
+    let is_first_hop = |ip| vantage.is_first_hop(ip);
+    let place = super::place(&is_own, &is_first_hop);
+    let mut series = HashMap::new();
+    for _ in 1..settings.count {
+        // Names are asked again each round: an address that comes and goes is one of the answers.
+        let again =
+            super::sources::sources(&settings.targets, settings.family, settings.first_address)?;
+        let endpoints = Box::new(interleave(again.blocks.into_iter()));
+        let mut plan = Plan::new(plan_settings(settings, sockets, seed));
+        repeat::round(&mut plan, &mut net, &place, endpoints, &mut series, settings.every);
+        if net.stop_asked() {
+            break;
+        }
+    }
     let mut round = Round::new(Parts {
+        series,
+        trace: settings.trace,
         endpoints: Box::new(interleave(sources.blocks.into_iter())),
         checks,
         renderer: renderer(settings),
@@ -51,9 +71,14 @@ fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
     });
     round.write(|r| r.begin(&header));
     let mut plan = Plan::new(plan_settings(settings, sockets, seed));
-    let is_own = |ip| vantage.is_own(ip);
-    let is_first_hop = |ip| vantage.is_first_hop(ip);
-    scan(&mut plan, &mut net, &super::place(&is_own, &is_first_hop), &mut round);
+    scan(&mut plan, &mut net, &place, &mut round);
+    for (mut outcome, ask) in round.untraced.take().unwrap_or_default() {
+        if !net.stop_asked() {
+            let sentence = super::trace::sentence(&mut net, &ask);
+            outcome.notes.push(Note::Path { sentence });
+        }
+        round.emit(outcome);
+    }
     round.wait_for_checks();
     round.finish(sources.unresolved)
 }

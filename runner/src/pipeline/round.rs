@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::repeat::Series;
 use super::scan::{Follow, Probed};
 use crate::advice::{Context, advise, conclude_name};
 use crate::check::{Answer, Checks, Job};
@@ -26,6 +27,9 @@ use crate::vantage::{Listeners, Vantage};
 /// larger run is flat in memory and does without.
 const REMEMBERED: usize = 20_000;
 
+/// Endpoints that are traced in one run: each takes seconds.
+const MOST_TRACES: usize = 64;
+
 /// Endpoints in the user's order, with their place in it.
 pub(super) type Endpoints<'a> = Box<dyn Iterator<Item = (u64, Arc<str>, Endpoint)> + 'a>;
 
@@ -43,6 +47,10 @@ pub(super) struct Round<'a> {
     /// From which the seeds of endpoints are made.
     pub seed: u64,
     pub stop: Stop,
+    /// What earlier rounds saw, by place in the request.
+    pub series: HashMap<u64, Series>,
+    /// Rows whose way is still to be traced; none when nobody asked.
+    pub untraced: Option<Vec<(Outcome, Ask)>>,
     listeners: OnceCell<Listeners>,
     states: HashMap<(IpAddr, u16, Transport), PortState>,
     /// Rows of names with several addresses.
@@ -68,6 +76,8 @@ pub(super) struct Parts<'a> {
     pub seed: u64,
     pub stop: Stop,
     pub plural: Vec<Arc<str>>,
+    pub series: HashMap<u64, Series>,
+    pub trace: bool,
 }
 
 impl<'a> Round<'a> {
@@ -83,6 +93,8 @@ impl<'a> Round<'a> {
             total: parts.total,
             seed: parts.seed,
             stop: parts.stop,
+            series: parts.series,
+            untraced: parts.trace.then(Vec::new),
             listeners: OnceCell::new(),
             states: HashMap::new(),
             plural: parts.plural.into_iter().map(|name| (name, Vec::new())).collect(),
@@ -113,7 +125,11 @@ impl<'a> Round<'a> {
     }
 
     /// Takes a row that is complete, its check included.
-    fn emit(&mut self, mut outcome: Outcome) {
+    pub fn emit(&mut self, mut outcome: Outcome) {
+        if let Some(mut series) = self.series.remove(&outcome.order) {
+            series.add(&outcome);
+            outcome.notes.push(Note::Rounds(series.summary()));
+        }
         self.done += 1;
         self.open += u64::from(outcome.state == PortState::Open);
         self.tally.add(&outcome);
@@ -251,7 +267,14 @@ impl Follow for Round<'_> {
         }
         self.note_silence(&mut outcome);
         outcome.check = self.checks.take_fault(&ask.endpoint).map(Box::new);
-        self.emit(outcome);
+        match &mut self.untraced {
+            Some(untraced)
+                if outcome.state == PortState::Filtered && untraced.len() < MOST_TRACES =>
+            {
+                untraced.push((outcome, ask));
+            }
+            _ => self.emit(outcome),
+        }
     }
 
     fn turn(&mut self, _: usize, _: Moment) -> bool {

@@ -51,6 +51,13 @@ fn try_run(settings: &TraceSettings) -> Result<ExitStatus, String> {
     Ok(status)
 }
 
+/// Traces one endpoint and says in a sentence what follows.
+pub(super) fn sentence(net: &mut LiveNet, ask: &Ask) -> String {
+    /// Hops of all but the oddest paths.
+    const HOPS: u8 = 30;
+    trace(net, ask, HOPS, Duration::from_millis(1500)).conclusion()
+}
+
 /// How a path ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum End {

@@ -1,4 +1,4 @@
-use crate::model::Note;
+use crate::model::{Note, Rounds};
 
 /// A note as the sentence that reports show.
 pub fn sentence(note: &Note) -> String {
@@ -30,6 +30,32 @@ pub fn sentence(note: &Note) -> String {
             "ports that nobody uses are open as well: something in front answers for everything"
                 .into()
         }
-        Note::AddressesDiffer => "the addresses of this name differ".into(),
+        Note::Path { sentence } => sentence.clone(),
+        Note::Rounds(rounds) => rounds_sentence(rounds),
     }
+}
+
+fn rounds_sentence(rounds: &Rounds) -> String {
+    let total: u32 = rounds.states.iter().map(|(_, count)| count).sum();
+    let share = |(state, count): &(_, u32)| format!("{state} {} %", count * 100 / total.max(1));
+    let mut text = format!(
+        "{total} rounds: {}",
+        rounds.states.iter().map(share).collect::<Vec<_>>().join(", ")
+    );
+    if let Some(times) = rounds.rtt {
+        let [min, median, max, jitter] =
+            times.map(|time| format!("{:.1}", time.as_secs_f64() * 1e3));
+        text += &format!("; rtt min/median/max/jitter {min}/{median}/{max}/{jitter} ms");
+    }
+    let (sent, answered) = rounds.packets;
+    if sent > answered {
+        text += &format!("; {answered} of {sent} packets answered");
+    }
+    if rounds.longest_failure > 0 {
+        text += &format!("; longest failure {} rounds", rounds.longest_failure);
+    }
+    if rounds.regular {
+        text += "; failures come at even distances, as a rate limit makes them";
+    }
+    text
 }
