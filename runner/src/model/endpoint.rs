@@ -29,6 +29,42 @@ impl fmt::Display for Transport {
     }
 }
 
+/// Which addresses of a name are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Both families.
+    #[default]
+    Any,
+    /// IPv4 only.
+    Ipv4,
+    /// IPv6 only.
+    Ipv6,
+}
+
+impl Family {
+    /// The family of one address; never [`Family::Any`].
+    pub fn of(address: IpAddr) -> Family {
+        match address {
+            IpAddr::V4(_) => Family::Ipv4,
+            IpAddr::V6(_) => Family::Ipv6,
+        }
+    }
+
+    /// Whether an address of the family `other` is wanted.
+    pub fn allows(self, other: Family) -> bool {
+        self == Family::Any || other == Family::Any || self == other
+    }
+
+    /// The printed name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Any => "IPv4 or IPv6",
+            Family::Ipv4 => "IPv4",
+            Family::Ipv6 => "IPv6",
+        }
+    }
+}
+
 /// One address, port and transport: the unit of a result.
 ///
 /// The address is never an IPv4-mapped IPv6 one: such a target is an IPv4

@@ -16,7 +16,7 @@ mod time;
 
 pub use attempt::{Farewell, Handle, Sent};
 pub use check::{CheckResult, Conclusion, Fault, Finding, FindingValue, Health, Verdict};
-pub use endpoint::{Endpoint, Transport};
+pub use endpoint::{Endpoint, Family, Transport};
 pub use evidence::{Control, Evidence, Observation, PayloadKind, Role, Signal};
 pub use icmp::{IcmpError, IcmpFamily};
 pub use outcome::{Note, Outcome, Rounds, Unresolved, UnresolvedReason};
