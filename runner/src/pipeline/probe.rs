@@ -31,6 +31,7 @@ fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
     let binding = SourceBinding { address: settings.source, interface: settings.interface.clone() };
     let checks = checks(settings, binding.clone())?;
     let sources = sources(&settings.targets, settings.family, settings.first_address)?;
+    sources.remarks.iter().for_each(|remark| render::talk::note(remark));
     let vantage = super::observe();
     let (mut net, sockets) =
         super::live_net(settings.max_in_flight, binding).map_err(|e| format!("no network: {e}"))?;

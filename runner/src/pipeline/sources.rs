@@ -1,16 +1,15 @@
 //! From targets to endpoints, lazily.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
-use crate::model::{Transport, Unresolved, UnresolvedReason};
+use crate::model::{Family, Transport, Unresolved};
 use crate::plan::Block;
-use crate::resolve::{Families, Resolved, resolve, with_zone};
-use crate::settings::Family;
+use crate::resolve::{Config, Resolution, resolve_names, zone_index};
 use crate::target::{Host, TargetSpec};
 
 /// Everything there is to probe.
+#[derive(Default)]
 pub(super) struct Sources {
     /// Blocks, in the user's order.
     pub blocks: Vec<Block>,
@@ -20,6 +19,8 @@ pub(super) struct Sources {
     pub total: u64,
     /// Names with more than one address.
     pub plural: Vec<Arc<str>>,
+    /// What a reader must know of names that were found only in part.
+    pub remarks: Vec<String>,
 }
 
 /// Resolves names and makes blocks.
@@ -31,31 +32,27 @@ pub(super) fn sources(
     family: Family,
     first_address: bool,
 ) -> Result<Sources, String> {
-    let names: Vec<String> = targets
+    let names: Vec<Arc<str>> = targets
         .iter()
         .filter_map(|t| match &t.host {
-            Host::Name(name) => Some(name.clone()),
+            Host::Name(name) => Some(name.as_str().into()),
             _ => None,
         })
         .collect();
-    let families = match family {
-        Family::Any => Families::Both,
-        Family::V4 => Families::V4,
-        Family::V6 => Families::V6,
-    };
-    // No runtime is made, and no configuration read, for addresses alone.
-    let answers = match names.is_empty() {
-        true => HashMap::new(),
-        false => resolve(&names, families).map_err(|e| format!("cannot resolve names: {e}"))?,
-    };
-    let mut all = Sources { blocks: vec![], unresolved: vec![], total: 0, plural: vec![] };
+    // No configuration is read, and no runtime made, for addresses alone.
+    let mut answers = match names.is_empty() {
+        true => Vec::new(),
+        false => resolve_names(&Config::system(), &names, family)
+            .map_err(|e| format!("cannot resolve names: {e}"))?,
+    }
+    .into_iter();
+    let mut all = Sources::default();
     for target in targets {
         match &target.host {
-            Host::Name(name) => all.add_name(target, answers.get(name), first_address),
+            Host::Name(_) => all.add_name(target, answers.next(), first_address),
             Host::Address { ip, zone } => {
-                let socket = with_zone(*ip, zone.as_deref()).map_err(|zone| {
-                    format!("'{}': this machine has no interface '{zone}'", target.text)
-                })?;
+                let socket = with_zone(*ip, zone.as_deref())
+                    .map_err(|error| format!("'{}': {error}", target.text))?;
                 all.add(target, Box::new(std::iter::once(socket)), 1);
             }
             host => {
@@ -68,9 +65,18 @@ pub(super) fn sources(
 }
 
 impl Sources {
-    fn add_name(&mut self, target: &TargetSpec, answer: Option<&Resolved>, first: bool) {
+    fn add_name(&mut self, target: &TargetSpec, answer: Option<Resolution>, first: bool) {
         match answer {
-            Some(Ok(addresses)) => {
+            Some(Ok(found)) => {
+                let addresses = found.addresses;
+                if let Some((family, reason)) = found.failed {
+                    self.remarks.push(format!(
+                        "{}: its {} addresses could not be looked up: {}",
+                        target.text,
+                        family.name(),
+                        reason.name()
+                    ));
+                }
                 let count = if first { 1 } else { addresses.len() };
                 if count > 1 {
                     self.plural.push(target.text.clone());
@@ -80,12 +86,10 @@ impl Sources {
                 self.add(target, Box::new(hosts.into_iter()), count as u64);
             }
             Some(Err(reason)) => {
-                self.unresolved.push(Unresolved { target: target.text.clone(), reason: *reason });
+                self.unresolved.push(Unresolved { target: target.text.clone(), reason });
             }
-            None => self.unresolved.push(Unresolved {
-                target: target.text.clone(),
-                reason: UnresolvedReason::Timeout,
-            }),
+            // One answer comes for each name that was asked.
+            None => {}
         }
     }
 
@@ -100,4 +104,12 @@ impl Sources {
         self.total = self.total.saturating_add(count.saturating_mul(ports.len() as u64));
         self.blocks.push(Block { target: target.text.clone(), hosts, ports: ports.into() });
     }
+}
+
+/// An address with its zone: an interface's name or number.
+fn with_zone(ip: IpAddr, zone: Option<&str>) -> Result<SocketAddr, crate::resolve::UnknownZone> {
+    Ok(match (ip, zone) {
+        (IpAddr::V6(v6), Some(zone)) => SocketAddrV6::new(v6, 0, 0, zone_index(zone)?.get()).into(),
+        (ip, _) => SocketAddr::new(ip, 0),
+    })
 }

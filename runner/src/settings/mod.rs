@@ -17,7 +17,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs};
 pub use crate::cli::{Color, Format};
-use crate::model::SideEffect;
+use crate::model::{Family, SideEffect};
 use crate::target::{TargetSpec, parse_words};
 
 /// What the user wants done.
@@ -53,17 +53,6 @@ pub enum Command {
     },
     /// Compile a component for a parent process of ours.
     Compile,
-}
-
-/// Which addresses of a name count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// Both families.
-    Any,
-    /// IPv4 only.
-    V4,
-    /// IPv6 only.
-    V6,
 }
 
 /// Which plugins may run.
@@ -252,8 +241,8 @@ fn trace(args: TraceArgs) -> Result<TraceSettings, SettingsError> {
 
 fn family(v4: bool, v6: bool) -> Family {
     match (v4, v6) {
-        (true, _) => Family::V4,
-        (_, true) => Family::V6,
+        (true, _) => Family::Ipv4,
+        (_, true) => Family::Ipv6,
         _ => Family::Any,
     }
 }

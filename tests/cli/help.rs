@@ -1,0 +1,93 @@
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use crate::run::portscan;
+
+#[test]
+fn help_explains_targets_states_and_exit_codes() {
+    let help = portscan("--help").end().code(0).stdout();
+    for part in [
+        "Usage: portscan [OPTIONS] [TARGET|PORT]...",
+        "portscan ns1.example.com domain/udp 53",
+        "portscan probe plugin 80",
+        "open|filtered",
+        "0     all endpoints are open",
+        "1     something is not",
+        "2     could not run as asked",
+        "130   interrupted",
+    ] {
+        assert!(help.contains(part), "no {part:?} in\n{help}");
+    }
+}
+
+#[test]
+fn every_option_of_help_stands_under_a_heading() {
+    let help = portscan("--help").end().code(0).stdout();
+    let (_, options) = help.split_once("\nOptions:\n").unwrap();
+    let (plain, _) = options.split_once("\nTargets:\n").unwrap();
+    let flags: Vec<_> = plain.split_whitespace().filter(|word| word.starts_with("--")).collect();
+    assert_eq!(flags, ["--help", "--version"]);
+}
+
+#[test]
+fn help_is_no_wider_than_a_hundred_columns() {
+    let help = portscan("--help").env("COLUMNS", "200").end().code(0).stdout();
+    let wide: Vec<_> = help.lines().filter(|line| line.chars().count() > 100).collect();
+    assert_eq!(wide, Vec::<&str>::new());
+}
+
+#[test]
+fn the_short_help_fits_and_points_to_the_long_one() {
+    portscan("-h").end().code(0).prints("More with --help.");
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    for flag in ["-V", "--version"] {
+        let version = portscan(flag).end().code(0).stdout();
+        assert_eq!(version, format!("portscan {}\n", env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+fn without_arguments_the_help_goes_to_standard_error() {
+    portscan("").end().code(2).prints_nothing().says("Usage: portscan");
+}
+
+#[test]
+fn each_command_has_help() {
+    for command in [
+        "probe",
+        "trace",
+        "explain",
+        "plugin",
+        "plugin list",
+        "plugin show",
+        "plugin build",
+        "completions",
+    ] {
+        portscan(&format!("{command} --help"))
+            .end()
+            .code(0)
+            .prints(&format!("Usage: portscan {command}"));
+    }
+}
+
+#[test]
+fn the_internal_command_is_not_shown() {
+    portscan("--help").end().code(0).never_shows("__compile");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portscan"))
+        .arg("--help")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
