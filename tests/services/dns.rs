@@ -41,7 +41,7 @@ fn a_forwarder_that_refuses_strange_names_is_in_order() {
 fn a_refusal_of_the_users_own_name_is_a_flaw() {
     let Some(server) = dnsmasq() else { return };
     Check::new("dns", server.place(), UDP)
-        .set("name", "elsewhere.test")
+        .set("name", "elsewhere.example")
         .run()
         .is("open")
         .found("confirmed", "degraded")
@@ -53,7 +53,7 @@ fn a_resolver_without_upstream_is_open_and_unhealthy() {
     let Some(server) = unbound(Unbound::WithoutUpstream) else { return };
     for transport in [UDP, TCP] {
         Check::new("dns", server.place(), transport)
-            .set("name", "elsewhere.test")
+            .set("name", "elsewhere.example")
             .run()
             .is("open")
             .found("confirmed", "unhealthy")
