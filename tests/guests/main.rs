@@ -8,6 +8,7 @@
 mod calls;
 mod checks;
 mod loading;
+mod output;
 mod plugin;
 mod stage;
 mod world;

@@ -4,6 +4,8 @@
 //! `plugins/prebuilt/rebuild` runs this with `PORTSCAN_REBUILD=1`, which writes
 //! the files instead of comparing them.
 
-mod describe;
+mod host;
 mod lock;
+mod peer;
 mod prebuilt;
+mod transcripts;

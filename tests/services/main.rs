@@ -8,8 +8,11 @@
 
 mod checked;
 mod harness;
+// Servers for tests to come; and a harness that other tests share.
+#[allow(dead_code)]
 mod servers;
 #[path = "../support/mod.rs"]
+#[allow(unused_imports)]
 mod support;
 
 mod dns;

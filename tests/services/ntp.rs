@@ -21,6 +21,6 @@ fn a_server_that_does_not_know_the_time_is_unhealthy() {
         .run()
         .is("open")
         .found("confirmed", "unhealthy")
-        .says("clock")
+        .says("clock is not set")
         .exits(1);
 }

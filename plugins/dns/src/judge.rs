@@ -30,6 +30,17 @@ pub fn conclude(question: &Question, reply: &Reply, interest: Interest) -> Concl
     conclusion
 }
 
+/// The server answers what it knows by itself, and was silent on `question`.
+pub fn answers_itself_only(question: &Question) -> Conclusion {
+    let text = "it answers for itself, and not what it has to ask others";
+    Conclusion::confirmed(format!("{text} ({question}: no answer)")).degraded()
+}
+
+/// Bytes came back that are no response to us.
+pub fn mismatch(why: &str) -> Conclusion {
+    Conclusion::mismatch(format!("it answered, but not as DNS: {why}"))
+}
+
 fn health(reply: &Reply, interest: Interest) -> (Health, &'static str) {
     use Interest::{Ours, Users};
     match (reply.rcode, interest) {

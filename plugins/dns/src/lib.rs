@@ -8,8 +8,9 @@
 //!   and RD set: `localhost. IN A` (27 bytes; resolvers answer it themselves, so
 //!   a dead upstream does not look like a dead server: RFC 6761 6.3), `. IN NS`
 //!   (17 bytes), `id.server. CH TXT` (27 bytes; RFC 4892);
-//! - as check, the question of the settings, `. IN NS` by default: one datagram,
-//!   sent again once after two seconds, or one message over TCP after its length.
+//! - as check, the question of the settings, `. IN NS` by default; when no answer
+//!   comes in two seconds, once more (over UDP) and `localhost. IN A` beside it:
+//!   at most three datagrams, or two messages over TCP, each after its length.
 //!
 //! **Never** asks for ANY, for a zone transfer or for DNSSEC data, sends no
 //! EDNS option, and never changes a record.
@@ -18,8 +19,10 @@
 //! - confirmed and healthy: NOERROR; NXDOMAIN and REFUSED too, while the name
 //!   is not one that the user asked for (a server that is authoritative for its
 //!   own zones refuses strangers' names, and is in order);
-//! - confirmed and degraded: NXDOMAIN or REFUSED for the user's own name, or a
-//!   plain question that the server calls malformed or not implemented;
+//! - confirmed and degraded: NXDOMAIN or REFUSED for the user's own name, a
+//!   plain question that the server calls malformed or not implemented, or
+//!   silence on the question from a server that answers for localhost (those
+//!   whom it asks do not answer it);
 //! - confirmed and unhealthy: SERVFAIL, it cannot resolve;
 //! - mismatch: bytes came back that are no response to our question.
 //!
@@ -38,6 +41,7 @@ use portscan_plugin::{
     PayloadError, Plugin, SettingKind, SettingSpec, Settings, Transport, UdpProbe,
 };
 
+use check::Inquiry;
 use judge::Interest;
 use message::{Question, Reply};
 
@@ -61,7 +65,7 @@ impl Plugin for Dns {
             .sends(
                 "a question for localhost, for the root's name servers or for the setting's name",
                 3,
-                message::MAX_QUERY + 2,
+                message::MAX_STREAM,
             )
             .amplification(Amplification::Large)
     }
@@ -93,7 +97,7 @@ impl UdpProbe for Dns {
         });
         match replies.reduce(Result::or) {
             Some(Ok((question, reply))) => judge::conclude(&question, &reply, Interest::Ours),
-            Some(Err(why)) => Conclusion::mismatch(format!("it answered, but not as DNS: {why}")),
+            Some(Err(why)) => judge::mismatch(why),
             None => Conclusion::inconclusive("nothing was asked"),
         }
     }
@@ -109,9 +113,10 @@ impl Check for Dns {
         let question = Question::parse(name, settings.text("type").unwrap_or("NS"))
             .map_err(CheckError::InvalidSetting)?;
         let interest = if name == "." { Interest::Ours } else { Interest::Users };
+        let inquiry = Inquiry::new(connection, &question, interest);
         match connection.transport() {
-            Transport::Udp => check::over_udp(connection, &question, interest),
-            Transport::Tcp => check::over_tcp(connection, &question, interest),
+            Transport::Udp => inquiry.over_udp(connection),
+            Transport::Tcp => inquiry.over_tcp(connection),
         }
     }
 }

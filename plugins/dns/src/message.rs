@@ -6,7 +6,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use portscan_plugin::{Cut, Reader, Writer};
 
 /// Bytes of the largest question: header, a name of 255 bytes, type and class.
-pub const MAX_QUERY: u32 = 12 + 255 + 4;
+const MAX_QUERY: u32 = 12 + 255 + 4;
+
+/// Most bytes of one TCP stream: that question and the one for localhost, each
+/// after its length.
+pub const MAX_STREAM: u32 = 2 + MAX_QUERY + 2 + 27;
 
 /// Most records of a response that are read out; the rest is only counted.
 const MAX_ANSWERS: u16 = 8;

@@ -11,14 +11,15 @@ const MAX_QUOTE: usize = 200;
 const CANNOT_FORK: &str = "could not fork new process for connection";
 
 /// It wants a password, or another proof, before it lets us in.
-pub fn asks_password(method: u32) -> Conclusion {
+pub fn asks_password(method: u32, mechanisms: &[String]) -> Conclusion {
     let method = match method {
         2 => "kerberos-5".to_owned(),
         3 => "password".to_owned(),
         5 => "md5".to_owned(),
         7 => "gssapi".to_owned(),
         9 => "sspi".to_owned(),
-        10 => "sasl".to_owned(),
+        // The plainest one; a variant bound to the TLS channel may stand before it.
+        10 => mechanisms.last().map_or("sasl".to_owned(), |name| name.to_ascii_lowercase()),
         other => format!("method-{other}"),
     };
     Conclusion::confirmed(format!("it accepts connections and asks who we are ({method})"))

@@ -198,8 +198,10 @@ fn converse(connection: &mut Connection, start: &Start) -> Result<Conclusion, Io
     for _ in 0..4 {
         match message::receive(connection)? {
             Some(Message::Notice | Message::Negotiation) => {}
-            Some(Message::Authentication(0)) => return let_in(connection),
-            Some(Message::Authentication(method)) => return Ok(judge::asks_password(method)),
+            Some(Message::Authentication { method: 0, .. }) => return let_in(connection),
+            Some(Message::Authentication { method, mechanisms }) => {
+                return Ok(judge::asks_password(method, &mechanisms));
+            }
             Some(Message::Error(error)) => return Ok(judge::error(&error, start.database)),
             _ => return Ok(judge::mismatch()),
         }

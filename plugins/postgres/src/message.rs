@@ -26,7 +26,12 @@ pub fn startup(user: &str, database: &str) -> Vec<u8> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// `R`: 0 lets us in, any other number is a method.
-    Authentication(u32),
+    Authentication {
+        /// The number.
+        method: u32,
+        /// With SASL (10), the mechanisms that the server offers.
+        mechanisms: Vec<String>,
+    },
     /// `E`.
     Error(Report),
     /// `N`: for people, and without consequence.
@@ -83,7 +88,7 @@ fn is_known(kind: &u8) -> bool {
 fn read(kind: u8, body: &[u8]) -> Result<Option<Message>, Cut> {
     let mut reader = Reader::new(body);
     Ok(match kind {
-        b'R' => Some(Message::Authentication(reader.u32_be()?)),
+        b'R' => Some(read_authentication(&mut reader)?),
         b'E' => read_report(&mut reader)?.map(Message::Error),
         b'N' => read_report(&mut reader)?.map(|_| Message::Notice),
         b'S' => Some(Message::Parameter { name: text(&mut reader)?, value: text(&mut reader)? }),
@@ -92,6 +97,17 @@ fn read(kind: u8, body: &[u8]) -> Result<Option<Message>, Cut> {
         b'Z' if matches!(body, [b'I' | b'T' | b'E']) => Some(Message::Ready),
         _ => None,
     })
+}
+
+fn read_authentication(reader: &mut Reader) -> Result<Message, Cut> {
+    const SASL: u32 = 10;
+    let method = reader.u32_be()?;
+    let mut mechanisms = Vec::new();
+    // Names until an empty one; the message's own length bounds them.
+    while method == SASL && !matches!(reader.rest(), [] | [0]) {
+        mechanisms.push(text(reader)?);
+    }
+    Ok(Message::Authentication { method, mechanisms })
 }
 
 /// Fields, each a letter and a text, until an empty one. Without an SQLSTATE it

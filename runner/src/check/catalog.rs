@@ -111,6 +111,11 @@ impl Plugin {
         self.inspection.get_or_init(inspect).as_ref().map_err(Clone::clone)
     }
 
+    /// The plugin if it was loaded already, or why it could not be.
+    pub fn loaded(&self) -> Option<Result<&Guest, Fault>> {
+        self.guest.get().map(|loaded| loaded.as_ref().map_err(Clone::clone))
+    }
+
     /// The plugin, ready for use. Blocks while it compiles, the first time.
     ///
     /// # Errors

@@ -144,6 +144,9 @@ async fn run(stage: Arc<Stage>, mut work: Work) {
 
 /// The guest; compiled off the runtime's threads when it has to be.
 async fn load(stage: &Arc<Stage>, plugin: &Arc<Plugin>) -> Result<Guest, Fault> {
+    if let Some(loaded) = plugin.loaded() {
+        return loaded.cloned();
+    }
     let (host, plugin) = (stage.host.clone(), plugin.clone());
     let loaded = tokio::task::spawn_blocking(move || plugin.guest(&host).cloned());
     loaded.await.unwrap_or_else(|e| {
@@ -206,20 +209,15 @@ async fn talk(stage: &Stage, work: &mut Work, guest: &Guest) -> CheckResult {
         .await
 }
 
-/// The dialogue's conclusion wins if it confirms; what only the datagram showed
-/// is kept beside it. A fault in it makes the check not made.
+/// The dialogue's conclusion wins if it confirms: it asked the user's question,
+/// and the datagram's findings are about another one. A fault in it makes the
+/// check not made.
 fn merge(judged: CheckResult, talked: CheckResult) -> CheckResult {
     let duration = judged.duration + talked.duration;
-    if talked.fault.is_none() && talked.conclusion.verdict != Verdict::Confirmed {
-        return CheckResult { duration, log: talked.log, ..judged };
+    match talked.fault.is_none() && talked.conclusion.verdict != Verdict::Confirmed {
+        true => CheckResult { duration, log: talked.log, ..judged },
+        false => CheckResult { duration, ..talked },
     }
-    let mut result = CheckResult { duration, ..talked };
-    for finding in judged.conclusion.findings {
-        if !result.conclusion.findings.iter().any(|other| other.name == finding.name) {
-            result.conclusion.findings.push(finding);
-        }
-    }
-    result
 }
 
 /// The result of a check that could not be made.

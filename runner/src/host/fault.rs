@@ -123,42 +123,58 @@ fn is_about_abi(trap: Trap) -> bool {
 
 /// A fault of a known kind, with the hint that belongs to the kind.
 pub(super) fn fault(kind: &'static str, text: String) -> Fault {
-    Fault { kind, text, hint: hint(kind).to_owned() }
+    let hint = HINTS.iter().find(|(kinds, _)| kinds.contains(&kind)).map_or("", |(_, hint)| hint);
+    debug_assert!(!hint.is_empty(), "the kind `{kind}` has no hint");
+    Fault { kind, text, hint: hint.to_owned() }
 }
 
-fn hint(kind: &str) -> &'static str {
-    match kind {
-        "cpu-budget" | "deadline" | "trap" | "memory" | "broken-abi" | "impure"
-        | "too-much-output" => {
-            "This is a defect of the plugin: report it to its author. The port's state stands; `--no-plugins` skips all checks."
-        }
-        "over-budget" => {
-            "The plugin wanted more than its receipt (`portscan plugin show`) or the host allows. Do not trust it with more before its author has explained why."
-        }
-        "lied" => {
-            "Rebuild it with `portscan plugin build`, or do not use it: what it says about itself is not what it does."
-        }
-        "not-a-component" => {
-            "Build a component with `portscan plugin build DIR`; a core module or another file is not one."
-        }
-        "wrong-version" => {
-            "Rebuild the plugin against the contract of this version of portscan (`portscan plugin build DIR`)."
-        }
-        "foreign-import" => {
-            "A plugin may import `portscan:plugin/host` and `portscan:plugin/connection` alone; build it without WASI (target wasm32-unknown-unknown)."
-        }
-        "too-large" => "Strip the component (release build, `strip = true`), or leave parts out.",
-        "compile-limit" => {
-            "Components like this are made by hand to stall compilers; do not use it unless you know better."
-        }
-        "bad-metadata" => "The plugin's author must mend what `describe` returns.",
-        "invalid-setting" => {
-            "Change the setting that the text names (`--set PLUGIN.NAME=VALUE`); `portscan plugin show` lists them."
-        }
-        "failed" => "The text comes from the plugin itself.",
-        _ => "Report it to the plugin's author.",
-    }
-}
+/// Every kind of fault, and what the user can do about it. The kinds are a
+/// contract: scripts compare them.
+const HINTS: &[(&[&str], &str)] = &[
+    (
+        &["trap", "cpu-budget", "deadline", "memory", "broken-abi", "impure", "too-much-output"],
+        "This is a defect of the plugin: report it to its author. The port's state stands; `--no-plugins` skips all checks.",
+    ),
+    (
+        &["over-budget"],
+        "The plugin wanted more than its receipt (`portscan plugin show`) or the host allows. Do not trust it with more before its author has explained why.",
+    ),
+    (
+        &["lied"],
+        "What the plugin says about itself is not what is written in its file. Rebuild it with `portscan plugin build`, or do not use it.",
+    ),
+    (&["bad-metadata"], "The plugin's author must mend what `describe` returns."),
+    (
+        &["not-a-component"],
+        "Build a component with `portscan plugin build DIR`; a core module or another file is not one.",
+    ),
+    (
+        &["not-a-plugin"],
+        "It is a component of something else: a plugin exports `portscan:plugin/plugin` and `check` or `udp-probe`.",
+    ),
+    (
+        &["wrong-version"],
+        "Rebuild the plugin against the contract of this version of portscan (`portscan plugin build DIR`).",
+    ),
+    (
+        &["foreign-import"],
+        "A plugin may import `portscan:plugin/host` and `portscan:plugin/connection` alone; build it without WASI (target wasm32-unknown-unknown).",
+    ),
+    (&["too-large"], "Strip the component (release build, `strip = true`), or leave parts out."),
+    (
+        &["compile-limit"],
+        "Components like this are made by hand to stall compilers; do not use it unless you know better.",
+    ),
+    (
+        &["invalid-setting"],
+        "Change the setting that the text names (`--set PLUGIN.NAME=VALUE`); `portscan plugin show` lists them.",
+    ),
+    (&["failed"], "The text comes from the plugin itself."),
+    (
+        &["host"],
+        "The cause is this machine or portscan itself, not the plugin; `--no-plugins` probes without checks.",
+    ),
+];
 
 /// The guest said that it cannot make the check.
 pub(super) fn declined(kind: &'static str, text: &str) -> Fault {

@@ -110,24 +110,17 @@ impl Guest {
         }
     }
 
-    /// Holds the payloads against what the plugin declares to send.
+    /// Holds the payloads against what the plugin declares to send. How many of
+    /// them are sent is the runner's choice, not the plugin's.
     fn accept(&self, payloads: Vec<udp_probe::Payload>) -> Result<Vec<Payload>, Breach> {
-        let sends = &self.0.metadata.sends;
         let count = payloads.len();
         if count > MAX_PAYLOADS {
             return Err(Breach::Payloads { count, cap: MAX_PAYLOADS });
         }
-        let largest = payloads.iter().map(|payload| payload.data.len()).max().unwrap_or(0);
-        for (what, wanted, declared) in
-            [("datagrams", count, sends.packets), ("bytes in one datagram", largest, sends.largest)]
-        {
-            if wanted > declared as usize {
-                return Err(Breach::Undeclared {
-                    what,
-                    wanted: wanted as u64,
-                    declared: u64::from(declared),
-                });
-            }
+        let wanted = payloads.iter().map(|payload| payload.data.len()).max().unwrap_or(0) as u64;
+        let declared = u64::from(self.0.metadata.sends.largest);
+        if wanted > declared {
+            return Err(Breach::Undeclared { what: "bytes in one datagram", wanted, declared });
         }
         let payloads = payloads.into_iter();
         Ok(payloads.map(|p| Payload { bytes: p.data, label: cut(p.label, MAX_SUMMARY) }).collect())

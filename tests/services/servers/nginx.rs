@@ -1,7 +1,6 @@
 //! nginx, over HTTP and HTTPS.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use super::certificate::Identity;
 use super::process::{Recipe, Server, installed};
@@ -56,7 +55,7 @@ fn is_http(place: SocketAddr) -> bool {
 
 fn start(
     recipe: Recipe,
-    program: &PathBuf,
+    program: &std::path::Path,
     listen: &str,
     page: Page,
     is_ready: fn(SocketAddr) -> bool,

@@ -17,6 +17,8 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use pattern::Pattern;
+
 pub use hostile::{survives_hostile_answers, survives_hostile_peers};
 pub use replay::{replay_checks, replay_probes};
 
@@ -81,8 +83,11 @@ pub enum Step {
     FromPeer(Bytes),
     /// The plugin upgrades to TLS, and this is what the peer presents.
     Tls(Tls),
-    /// The plugin says that it will send no more.
+    /// The plugin says that it will send no more; written `finish = {}`.
     Finish,
+    /// The plugin opens one more connection, and the conversation goes on there;
+    /// written `reconnect = {}`.
+    Reconnect,
     /// The peer closes its side, resets the connection, or says nothing more.
     Peer(Ending),
 }
@@ -95,6 +100,23 @@ pub enum Bytes {
     Text(String),
     /// Hexadecimal pairs; see `pattern` for what else may stand among them.
     Hex(String),
+}
+
+impl Bytes {
+    /// Whether `sent` is what is written here; the text says where it is not.
+    pub fn compare(&self, sent: &[u8]) -> Result<(), String> {
+        Pattern::parse(self)?.compare(sent)
+    }
+
+    /// The bytes, with those of `sent`, the plugin's last message, filled in.
+    pub fn fill(&self, sent: &[u8]) -> Result<Vec<u8>, String> {
+        Pattern::parse(self)?.fill(sent)
+    }
+
+    /// How many bytes it stands for in `to-peer`.
+    pub fn count(&self) -> Result<usize, String> {
+        Ok(Pattern::parse(self)?.count())
+    }
 }
 
 /// How a peer ends.

@@ -29,6 +29,11 @@ impl Pattern {
         Ok(Pattern { parts })
     }
 
+    /// Bytes of a message that matches.
+    pub(super) fn count(&self) -> usize {
+        self.parts.len()
+    }
+
     /// Whether `sent` is what the pattern says; the text says where it is not.
     pub(super) fn compare(&self, sent: &[u8]) -> Result<(), String> {
         for (at, part) in self.parts.iter().enumerate() {

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::pattern::Pattern;
 use super::script::{Delivery, Script, Scripted};
 use super::{Ending, Expect, Half, Step, Transcript, TransportName, read_folder};
 use crate::{
@@ -75,17 +74,22 @@ fn replay_probe<P: UdpProbe>(transcript: &Transcript) -> Result<(), String> {
     let settings = settings(&P::describe(), transcript)?;
     let payloads = P::payloads(&endpoint, transcript.seed, &settings)
         .map_err(|error| format!("no payloads: {error:?}"))?;
+    let declared = P::describe().sends;
+    let largest = payloads.iter().map(|payload| payload.data.len()).max().unwrap_or(0);
+    if payloads.len() > declared.packets as usize || largest > declared.largest as usize {
+        return Err(format!("{} payloads, {largest} bytes: not as declared", payloads.len()));
+    }
     let mut sent = 0;
     for step in &transcript.step {
         match step {
             Step::ToPeer(bytes) => {
                 let payload = payloads.get(sent).ok_or("the plugin has fewer payloads")?;
-                Pattern::parse(bytes)?.compare(&payload.data)?;
+                bytes.compare(&payload.data)?;
                 sent += 1;
             }
             Step::FromPeer(bytes) => {
                 let index = sent.checked_sub(1).ok_or("an answer before any question")?;
-                let data = Pattern::parse(bytes)?.fill(&payloads[index].data)?;
+                let data = bytes.fill(&payloads[index].data)?;
                 let judge = |data: &[u8]| {
                     let (index, port) = (index as u32, transcript.port);
                     let answer = Answer { index, data: data.to_vec(), port };
@@ -120,7 +124,7 @@ struct Outcome {
 
 /// Runs the check; a conversation that is not as written is an error.
 fn run<P: Check>(transcript: &Transcript, delivery: Delivery) -> Result<Outcome, String> {
-    let script = Rc::new(RefCell::new(Script::new(transcript, delivery)));
+    let script = Rc::new(RefCell::new(Script::new(transcript, delivery, P::describe().sends)));
     let conclusion = conclude::<P>(transcript, &script)?;
     let script = script.borrow();
     match script.problem.clone().or_else(|| script.rest()) {
@@ -132,7 +136,7 @@ fn run<P: Check>(transcript: &Transcript, delivery: Delivery) -> Result<Outcome,
 /// Runs the check against a peer that stops early: the rest of the conversation
 /// does not happen, so it is not compared.
 fn run_cut<P: Check>(transcript: &Transcript, delivery: Delivery) -> Result<Conclusion, String> {
-    let script = Rc::new(RefCell::new(Script::new(transcript, delivery)));
+    let script = Rc::new(RefCell::new(Script::new(transcript, delivery, P::describe().sends)));
     conclude::<P>(transcript, &script)
 }
 

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::pattern::Pattern;
 use super::{Ending, Step, Tls, Transcript, TransportName};
-use crate::{Certificate, Datagram, IoError, TlsOptions, TlsSession, Transport, Trust, Wire};
+use crate::{
+    Certificate, Datagram, IoError, Sends, TlsOptions, TlsSession, Transport, Trust, Wire,
+};
 
 /// Time that a replayed check has, as a user's patience would be.
 const TIME: Duration = Duration::from_secs(10);
@@ -36,6 +37,9 @@ pub(super) struct Script {
     steps: std::vec::IntoIter<Step>,
     next: Option<Step>,
     sent: Vec<u8>,
+    declared: Sends,
+    packets: u32,
+    stream_bytes: u32,
     coming: Vec<u8>,
     delivered: usize,
     now: Duration,
@@ -48,7 +52,8 @@ pub(super) struct Script {
 pub(super) struct Scripted(pub(super) Rc<RefCell<Script>>);
 
 impl Script {
-    pub(super) fn new(transcript: &Transcript, delivery: Delivery) -> Script {
+    /// A peer for a plugin that declares to send no more than `declared`.
+    pub(super) fn new(transcript: &Transcript, delivery: Delivery, declared: Sends) -> Script {
         let mut steps = transcript.step.clone().into_iter();
         Script {
             transport: match transcript.transport {
@@ -61,6 +66,9 @@ impl Script {
             next: steps.next(),
             steps,
             sent: Vec::new(),
+            declared,
+            packets: 0,
+            stream_bytes: 0,
             coming: Vec::new(),
             delivered: 0,
             now: Duration::ZERO,
@@ -72,7 +80,7 @@ impl Script {
     /// What the plugin left undone, when the conversation went on without it.
     pub(super) fn rest(&self) -> Option<String> {
         match &self.next {
-            Some(Step::ToPeer(_) | Step::Tls(_) | Step::Finish) => {
+            Some(Step::ToPeer(_) | Step::Tls(_) | Step::Finish | Step::Reconnect) => {
                 Some(format!("the plugin ended before the step {:?}", self.next))
             }
             _ => None,
@@ -96,9 +104,10 @@ impl Script {
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), IoError> {
         self.now += CALL;
+        self.count(bytes)?;
         match self.advance() {
             Some(Step::ToPeer(wanted)) => {
-                let compared = Pattern::parse(&wanted).and_then(|wanted| wanted.compare(bytes));
+                let compared = wanted.compare(bytes);
                 self.sent = bytes.to_vec();
                 compared.map_err(|why| self.object(format!("{why}; sent {bytes:02x?}")))
             }
@@ -112,6 +121,21 @@ impl Script {
         }
     }
 
+    /// Holds the plugin to what it declares, as the host does.
+    fn count(&mut self, bytes: &[u8]) -> Result<(), IoError> {
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.packets += 1;
+        self.stream_bytes = match self.transport {
+            Transport::Tcp => self.stream_bytes.saturating_add(len),
+            Transport::Udp => len,
+        };
+        if self.packets > self.declared.packets || self.stream_bytes > self.declared.largest {
+            let (packets, bytes) = (self.packets, self.stream_bytes);
+            return Err(self.object(format!("{packets} packets, {bytes} bytes: not as declared")));
+        }
+        Ok(())
+    }
+
     fn receive(&mut self, max: u32, wait: Duration) -> Result<Vec<u8>, IoError> {
         self.now += CALL;
         if let Delivery::CutAfter(all, ending) = self.delivery
@@ -122,8 +146,7 @@ impl Script {
         if self.coming.is_empty() {
             match self.next.clone() {
                 Some(Step::FromPeer(bytes)) => {
-                    let filled = Pattern::parse(&bytes).and_then(|bytes| bytes.fill(&self.sent));
-                    self.coming = filled.map_err(|why| self.object(why))?;
+                    self.coming = bytes.fill(&self.sent).map_err(|why| self.object(why))?;
                     self.advance();
                 }
                 Some(Step::Peer(ending)) => return Err(self.end(ending, wait)),
@@ -232,7 +255,13 @@ impl Wire for Scripted {
 
     /// The second connection goes on where the first one stopped.
     fn reconnect(&mut self) -> Result<Box<dyn Wire>, IoError> {
-        self.0.borrow_mut().coming.clear();
+        let mut script = self.0.borrow_mut();
+        match script.advance() {
+            Some(Step::Reconnect) => {}
+            other => return Err(script.object(format!("reconnect where {other:?} was due"))),
+        }
+        script.coming.clear();
+        script.stream_bytes = 0;
         Ok(Box::new(self.clone()))
     }
 

@@ -141,7 +141,9 @@ fn rustflags(package: &Package, toolchain: &Toolchain) -> OsString {
     for registry in registries() {
         remap(&registry, "/cargo");
     }
-    remap(&toolchain.std_source, "/rust");
+    for std_source in &toolchain.std_sources {
+        remap(std_source, "/rust");
+    }
     remap(&package.workspace_root, "/plugin");
     flags
 }

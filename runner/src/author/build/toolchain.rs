@@ -15,9 +15,9 @@ pub(super) struct Toolchain {
     pub(super) environment: Vec<(String, OsString)>,
     /// Further arguments for `cargo build`.
     pub(super) arguments: Vec<String>,
-    /// Where the sources of the standard library lie: these paths end up in
-    /// panic messages, so they are mapped to a constant.
-    pub(super) std_source: PathBuf,
+    /// Where the sources of the standard library lie, by every name that the
+    /// place has: they end up in panic messages, so they are mapped to a constant.
+    pub(super) std_sources: Vec<PathBuf>,
     /// As `rustc --version` prints it.
     pub(super) version: String,
 }
@@ -37,7 +37,7 @@ pub(super) fn choose(root: Option<&Path>) -> Result<Toolchain, BuildError> {
     Ok(Toolchain {
         environment: Vec::new(),
         arguments: Vec::new(),
-        std_source: sysroot.join("lib/rustlib/src/rust"),
+        std_sources: vec![sysroot.join("lib/rustlib/src/rust")],
         version: output(Command::new("rustc").arg("--version"))?,
     })
 }
@@ -52,8 +52,9 @@ fn unpacked(root: &Path) -> Result<Toolchain, BuildError> {
         return Err(missing("it holds no usr/bin/rustc"));
     }
     let libraries = root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH));
-    let std_source = root.join("usr/lib/rustlib/src/rust");
-    let std_source = std_source.canonicalize().unwrap_or(std_source);
+    // Debian's folder is a link, and rustc names files by either end of it.
+    let mut std_sources = vec![root.join("usr/lib/rustlib/src/rust")];
+    std_sources.extend(std_sources[0].canonicalize());
     let version = output(Command::new(&rustc).arg("--version").env("LD_LIBRARY_PATH", &libraries))
         .map_err(|error| missing(&error.to_string()))?;
     let linker = linker()?.ok_or_else(|| {
@@ -67,7 +68,7 @@ fn unpacked(root: &Path) -> Result<Toolchain, BuildError> {
             ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER".to_owned(), linker.into()),
         ],
         arguments: vec!["-Zbuild-std=std,panic_abort".to_owned()],
-        std_source,
+        std_sources,
         version,
     })
 }

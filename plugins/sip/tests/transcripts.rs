@@ -1,0 +1,16 @@
+//! The conversations in transcripts/, and answers that no standard describes.
+
+use std::path::Path;
+
+use plugin_sip::Sip;
+use portscan_plugin::transcript::{replay_probes, survives_hostile_answers};
+
+#[test]
+fn every_transcript_ends_as_it_says() -> Result<(), String> {
+    replay_probes::<Sip>(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts")))
+}
+
+#[test]
+fn noise_is_never_confirmed() -> Result<(), String> {
+    survives_hostile_answers::<Sip>(5060)
+}

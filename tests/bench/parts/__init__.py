@@ -1,0 +1,1 @@
+"""Parts of tests/bench/compare: rigs, measurements, tools, cases, tables."""
