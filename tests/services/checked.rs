@@ -115,7 +115,11 @@ pub struct Checked {
 }
 
 impl Checked {
-    fn read(ran: Ran) -> Checked {
+    /// Takes the one row of a run.
+    ///
+    /// # Panics
+    /// When the report is not valid, has another number of rows or took too long.
+    pub fn read(ran: Ran) -> Checked {
         let rows = ran.rows();
         let [row] = rows.as_slice() else { panic!("not one row, but {}\n{ran:?}", rows.len()) };
         let row = row.clone();
