@@ -41,7 +41,7 @@ fn a_forwarder_that_refuses_strange_names_is_in_order() {
 fn a_refusal_of_the_users_own_name_is_a_flaw() {
     let Some(server) = dnsmasq() else { return };
     Check::new("dns", server.place(), UDP)
-        .set("name", "elsewhere.test")
+        .set("name", "elsewhere.example")
         .run()
         .is("open")
         .found("confirmed", "degraded")

@@ -22,3 +22,4 @@ mod odd;
 mod postgres;
 mod redis;
 mod ssh;
+mod udp;

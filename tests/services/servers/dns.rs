@@ -60,10 +60,12 @@ pub fn unbound(mood: Unbound) -> Option<Server> {
             let zone = recipe.file("root.zone", ROOT_ZONE);
             format!("auth-zone:\n  name: \".\"\n  zonefile: \"{}\"\n", zone.display())
         }
-        // Nobody listens at the discard port of the server's own address.
-        Unbound::WithoutUpstream | Unbound::Refusing => {
-            format!("forward-zone:\n  name: \".\"\n  forward-addr: {}@9\n", place.ip())
-        }
+        // Nobody listens at the discard port of the server's own address. Over
+        // TCP it hears of that at once; over UDP it would wait for an answer.
+        Unbound::WithoutUpstream | Unbound::Refusing => format!(
+            "forward-zone:\n  name: \".\"\n  forward-addr: {}@9\n  forward-tcp-upstream: yes\n",
+            place.ip()
+        ),
     };
     let config = recipe.file(
         "unbound.conf",

@@ -7,7 +7,9 @@
 //! Start reading at [`process::Recipe`].
 
 pub mod certificate;
+pub mod datagram;
 pub mod dns;
+pub mod fixed_port;
 pub mod nginx;
 pub mod ntp;
 pub mod odd;
@@ -42,7 +44,8 @@ pub fn says(place: SocketAddr, question: &[u8]) -> Option<Vec<u8>> {
 
 /// What the server answers to a datagram.
 pub fn answers(place: SocketAddr, question: &[u8]) -> Option<Vec<u8>> {
-    let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
+    // Any address of this machine that reaches the server's.
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.set_read_timeout(Some(LOOK)).ok()?;
     socket.connect(place).ok()?;
     socket.send(question).ok()?;

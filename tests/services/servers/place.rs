@@ -32,6 +32,11 @@ fn nth_place(nth: u32) -> SocketAddr {
 }
 
 /// Nobody listens there, a wildcard listener of the machine included.
-pub fn is_free(place: SocketAddr) -> bool {
-    TcpListener::bind(place).is_ok() && UdpSocket::bind(place).is_ok()
+fn is_free(place: SocketAddr) -> bool {
+    TcpListener::bind(place).is_ok() && !is_taken_udp(place)
+}
+
+/// Somebody has bound the UDP port.
+pub fn is_taken_udp(place: SocketAddr) -> bool {
+    UdpSocket::bind(place).is_err()
 }

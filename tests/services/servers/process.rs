@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::place;
+use crate::support::namespace::Namespace;
 use crate::support::{skip, system};
 
 /// How long a server may take to answer after its start: far more than any
@@ -66,6 +67,8 @@ pub struct Recipe {
     run_as: RunAs,
     /// The signal that ends it and all its children in good order.
     stop_signal: Signal,
+    /// Another network than the one of the tests.
+    network: Option<Namespace>,
 }
 
 impl Recipe {
@@ -81,6 +84,7 @@ impl Recipe {
             place: place::reserve(),
             run_as: RunAs::Ordinary,
             stop_signal: Signal::SIGTERM,
+            network: None,
         };
         recipe.give_away(recipe.folder());
         recipe
@@ -95,6 +99,13 @@ impl Recipe {
     /// Ends by this signal instead of SIGTERM.
     pub fn stop_signal(mut self, signal: Signal) -> Recipe {
         self.stop_signal = signal;
+        self
+    }
+
+    /// Runs in another network, with a `/run` of its own for the sockets and
+    /// locks of which a machine has one.
+    pub fn inside(mut self, network: &Namespace) -> Recipe {
+        self.network = Some(network.clone());
         self
     }
 
@@ -152,6 +163,16 @@ impl Recipe {
         command
     }
 
+    /// The same in another network. `exec` keeps the process the same, so that
+    /// it can be ended.
+    fn command_inside(&self, network: &Namespace, program: &Path) -> Command {
+        let mut command = self.command(Path::new("unshare"));
+        command.args(["--mount", "sh", "-c", "mount -t tmpfs none /run && exec \"$0\" \"$@\""]);
+        command.arg(program);
+        system::start_in_network(&mut command, network.fd());
+        command
+    }
+
     /// Runs a program of the set-up to its end.
     ///
     /// # Panics
@@ -178,7 +199,10 @@ impl Recipe {
         let log = self.folder().join("server.log");
         let out = File::create(&log).expect("the folder is ours");
         let err = out.try_clone().expect("a descriptor can be copied");
-        let mut command = self.command(program);
+        let mut command = match &self.network {
+            None => self.command(program),
+            Some(network) => self.command_inside(network, program),
+        };
         command.args(args.into_iter().map(Into::into)).stdout(out).stderr(err).process_group(0);
         system::end_with_parent(&mut command, self.stop_signal as i32);
         let child = command
