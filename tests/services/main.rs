@@ -12,7 +12,7 @@ mod harness;
 #[allow(dead_code)]
 mod servers;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(unused_imports)]
 mod support;
 
 mod dns;

@@ -74,7 +74,7 @@ fn versions(bytes: &[u8], seed: u64) -> Result<Option<String>, Cut> {
     let negotiates = reader.u8()? & 0x80 != 0 && reader.u32_be()? == 0;
     let ours = reader.prefixed_u8()? == source(seed) && reader.prefixed_u8()? == destination(seed);
     let count = reader.rest().len() / 4;
-    let whole = reader.rest().len() % 4 == 0 && (1..=MOST).contains(&count);
+    let whole = reader.rest().len().is_multiple_of(4) && (1..=MOST).contains(&count);
     if !negotiates || !ours || !whole {
         return Ok(None);
     }

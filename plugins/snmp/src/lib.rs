@@ -82,7 +82,7 @@ fn element<'a>(reader: &mut Reader<'a>, tag: u8) -> Result<Option<&'a [u8]>, Cut
         return Ok(None);
     }
     let length = match reader.u8()? {
-        short @ 0..0x80 => usize::from(short),
+        short @ 0..=0x7f => usize::from(short),
         0x81 => usize::from(reader.u8()?),
         0x82 => usize::from(reader.u16_be()?),
         _ => return Ok(None),

@@ -1,7 +1,6 @@
 //! nginx, over HTTP and HTTPS.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use super::certificate::Identity;
 use super::process::{Recipe, Server, installed};
