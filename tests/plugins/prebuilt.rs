@@ -34,11 +34,7 @@ fn prebuilt(file: &str) -> PathBuf {
 }
 
 fn built(source: &str) -> Result<Built, BuildError> {
-    let options = BuildOptions {
-        toolchain_root: env::var_os("PORTSCAN_WASM_ROOT").map(PathBuf::from),
-        target_dir: None,
-        output: CargoOutput::Kept,
-    };
+    let options = BuildOptions { output: CargoOutput::Kept, ..BuildOptions::from_environment() };
     build(&top().join(source), &options, &describe)
 }
 

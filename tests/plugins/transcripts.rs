@@ -121,7 +121,8 @@ fn probe(host: &Host, plugin: &str, transcript: &Transcript) -> Result<(), Strin
     let file = top().join("plugins/prebuilt").join(format!("{plugin}.wasm"));
     let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
     let guest = host.load(&bytes, Origin::BuiltIn).map_err(|error| error.to_string())?;
-    let socket = SocketAddr::from((Ipv4Addr::LOCALHOST, transcript.port));
+    // Nothing is sent: the address is the one that native replays use.
+    let socket = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), transcript.port));
     let endpoint = Endpoint::new(socket, Transport::Udp);
     let (target, seed) = (transcript.target.as_str(), transcript.seed);
     let payloads = guest.payloads(&endpoint, target, seed, &[]).map_err(|fault| fault.text)?;

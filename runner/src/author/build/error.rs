@@ -87,11 +87,11 @@ impl BuildError {
             }
             BuildError::NoToolchain { .. } => {
                 "run `rustup target add wasm32-unknown-unknown`; on Debian without access to \
-                 rustup, run tests/toolchain/wasm DIR and give what it prints as --toolchain-root"
+                 rustup, run tests/toolchain/wasm DIR and set PORTSCAN_WASM_ROOT to what it prints"
                     .to_owned()
             }
             BuildError::ToolchainRoot { .. } => {
-                "run tests/toolchain/wasm DIR and give the folder that it prints".to_owned()
+                "run tests/toolchain/wasm DIR and set PORTSCAN_WASM_ROOT to the folder that it prints".to_owned()
             }
             BuildError::Cargo { .. } => {
                 "mend the errors above; `cargo check` in the plugin's folder shows most of them"

@@ -41,6 +41,18 @@ pub struct BuildOptions {
     pub output: CargoOutput,
 }
 
+impl BuildOptions {
+    /// The variable that names a toolchain root.
+    pub const TOOLCHAIN_ROOT: &str = "PORTSCAN_WASM_ROOT";
+
+    /// What `portscan plugin build` does: the toolchain root that the
+    /// environment names, cargo's lines shown.
+    pub fn from_environment() -> BuildOptions {
+        let toolchain_root = std::env::var_os(Self::TOOLCHAIN_ROOT).map(PathBuf::from);
+        BuildOptions { toolchain_root, target_dir: None, output: CargoOutput::Shown }
+    }
+}
+
 /// Asks a component without metadata who it is, by running its `describe`.
 /// The text is why it could not.
 pub type Describe<'a> = &'a dyn Fn(&[u8]) -> Result<Metadata, String>;
@@ -69,4 +81,43 @@ pub fn build(dir: &Path, options: &BuildOptions, describe: Describe) -> Result<B
     let metadata = describe(&bare).map_err(|text| BuildError::Describe { text })?;
     let component = component::with_metadata(&bare, &metadata)?;
     Ok(Built { component, metadata, rustc: toolchain.version })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn refused(manifest: Option<&str>) -> BuildError {
+        let dir = tempfile::tempdir().expect("a folder can be made");
+        if let Some(manifest) = manifest {
+            fs::create_dir(dir.path().join("src")).expect("a folder can be made");
+            fs::write(dir.path().join("src/lib.rs"), "").expect("a file can be written");
+            fs::write(dir.path().join("Cargo.toml"), manifest).expect("a file can be written");
+        }
+        let options =
+            BuildOptions { output: CargoOutput::Kept, ..BuildOptions::from_environment() };
+        build(dir.path(), &options, &|_| Err("not reached".to_owned()))
+            .expect_err("there is no plugin to build")
+    }
+
+    #[test]
+    fn a_folder_without_a_crate_is_named_with_what_is_missing() {
+        let error = refused(None);
+        assert!(matches!(&error, BuildError::Manifest { text, .. } if text.contains("Cargo.toml")));
+    }
+
+    #[test]
+    fn a_manifest_that_cargo_refuses_comes_with_cargos_words() {
+        let error = refused(Some("[package]\nname = 7\n"));
+        assert!(matches!(&error, BuildError::Manifest { text, .. } if text.contains("name")));
+    }
+
+    #[test]
+    fn a_crate_without_a_cdylib_is_told_which_line_to_add() {
+        let error = refused(Some("[package]\nname = \"x\"\nedition = \"2024\"\n[workspace]\n"));
+        assert!(matches!(&error, BuildError::NotAPlugin { package } if package == "x"));
+        assert!(error.hint().contains("cdylib"));
+    }
 }
