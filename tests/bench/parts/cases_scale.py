@@ -26,7 +26,7 @@ class Counting:
     def on_line(self, line):
         """Looks for the state without parsing: a million lines are many."""
         _, _, after = line.partition(b'"state":')
-        state = after.split(b'"', 2)[1].decode() if after else "?"
+        state = after.split(b"\"", 2)[1].decode() if after else "other lines"
         self.states[state] = self.states.get(state, 0) + 1
         return False
 

@@ -37,6 +37,7 @@ class Score:
 def judge(truth, reading):
     """Compares a reading with the truth.
 
+    A wrong state that the tool itself calls unproved is vague; `open` never is.
     Counted endpoints are compared by state: what a tool counts beyond the
     endpoints that really are so is wrong.
     """
@@ -46,7 +47,7 @@ def judge(truth, reading):
         if state == truth.of(endpoint):
             score.right += 1
             score.found += state == "open"
-        elif state in VAGUE:
+        elif state in VAGUE or (endpoint in reading.hedged and state != "open"):
             score.vague += 1
         else:
             score.wrong += 1

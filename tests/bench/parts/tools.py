@@ -19,6 +19,8 @@ class Reading:
     states: dict = field(default_factory=dict)
     # States of endpoints that it counted without naming them.
     counted: Counter = field(default_factory=Counter)
+    # Endpoints whose state comes with the remark that it could not be proved.
+    hedged: set = field(default_factory=set)
     # Anything else that a case looks at, by name.
     facts: dict = field(default_factory=dict)
 
@@ -65,7 +67,10 @@ def read_portscan(sample):
     reading = Reading()
     verdicts = Counter()
     for row in portscan_rows(sample.out):
-        reading.states[(row["address"], row["port"], row["transport"])] = row["state"]
+        endpoint = (row["address"], row["port"], row["transport"])
+        reading.states[endpoint] = row["state"]
+        if any("ICMP budget" in str(note) for note in row.get("notes", [])):
+            reading.hedged.add(endpoint)
         check = row.get("check")
         if check:
             verdicts[check["verdict"]] += 1
