@@ -149,8 +149,6 @@ pub struct TraceSettings {
     pub max_hops: u8,
     /// Wait for each hop.
     pub timeout: Duration,
-    /// Output format.
-    pub format: Format,
 }
 
 /// Reads the command line.
@@ -233,7 +231,6 @@ fn trace(args: TraceArgs) -> Result<TraceSettings, SettingsError> {
             family: family(args.ipv4, args.ipv6),
             max_hops: args.max_hops,
             timeout: value::duration("--timeout", &args.timeout)?,
-            format: args.format,
         }),
         _ => Err(SettingsError::OneEndpoint),
     }
