@@ -1,7 +1,7 @@
 //! What was typed, made sense of: validated, merged, ready for the pipeline.
 //!
 //! Reads target files and secrets, and nothing else. Start reading at
-//! [`Settings::from_args`].
+//! [`from_args`].
 
 mod read;
 mod value;

@@ -56,6 +56,8 @@ pub fn rpcbind() -> Option<Neighbour> {
 /// Samba's NetBIOS name server at its port, 137, under the name NODE.
 pub fn nmbd() -> Option<Neighbour> {
     let program = look_for("nmbd", "samba")?;
+    // Compiled in, and made by the package's init script, which we do not run.
+    std::fs::create_dir_all("/run/samba").ok();
     let (world, peer, place) = street(137)?;
     let recipe = Recipe::new("nmbd").run_as(RunAs::Caller).inside(&peer);
     let folder = recipe.folder().display().to_string();
