@@ -138,13 +138,15 @@ fn rustflags(package: &Package, toolchain: &Toolchain) -> OsString {
         flags.push("=");
         flags.push(to);
     };
+    // The last that fits is taken (rustc's manual, --remap-path-prefix), and the
+    // others may lie below the workspace: in its `target`, or a vendored registry.
+    remap(&package.workspace_root, "/plugin");
     for registry in registries() {
         remap(&registry, "/cargo");
     }
     for std_source in &toolchain.std_sources {
         remap(std_source, "/rust");
     }
-    remap(&package.workspace_root, "/plugin");
     flags
 }
 
