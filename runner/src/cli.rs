@@ -102,9 +102,6 @@ pub struct TraceArgs {
     /// Only IPv6
     #[arg(short = '6')]
     pub ipv6: bool,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
 }
 
 /// How results are written.

@@ -67,7 +67,12 @@ fn a_slow_path_changes_the_rtt_and_not_the_verdict() {
                 .because(&[if transport == Transport::Tcp { "syn-ack" } else { "udp-response" }])
                 .rtt_ms(range.clone());
             let closed = trial.expect(transport, ip, 8002, &fact);
-            closed.is("closed").rtt_ms(range);
+            closed.is("closed");
+            // A RST after the kernel's second SYN may answer either one, and
+            // says nothing of the round trip (Karn's algorithm).
+            if transport == Transport::Udp || rtt < 900.0 {
+                closed.rtt_ms(range);
+            }
             match transport {
                 Transport::Tcp => closed.because(&["reset"]),
                 Transport::Udp => {

@@ -20,7 +20,7 @@ pub struct Context<'a> {
     /// Whether an address belongs to this machine.
     pub is_own: &'a dyn Fn(IpAddr) -> bool,
     /// What listens on this machine; read when first asked for.
-    pub listeners: &'a dyn Fn() -> Listeners,
+    pub listeners: &'a dyn Fn() -> &'a Listeners,
     /// State of another endpoint of this run, if it was measured.
     pub state_of: &'a dyn Fn(IpAddr, u16, Transport) -> Option<PortState>,
 }

@@ -138,7 +138,7 @@ impl<'a> Round<'a> {
             self.states.insert((endpoint.ip(), endpoint.port(), endpoint.transport), outcome.state);
         }
         if self.advice {
-            let listeners = || self.listeners.get_or_init(Listeners::read).clone();
+            let listeners = || self.listeners.get_or_init(Listeners::read);
             let context = Context {
                 is_own: &|ip| self.vantage.is_own(ip),
                 listeners: &listeners,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::sources::sources;
+use crate::check::{CheckOptions, Checks};
 use crate::exit::ExitStatus;
 use crate::model::{Endpoint, Handle, Moment, Reason, Sent, Signal, Transport};
 use crate::net::{Attempt, LiveNet, Net, SourceBinding};
@@ -36,10 +37,15 @@ fn try_run(settings: &TraceSettings) -> Result<ExitStatus, String> {
     }
     let (mut net, _) =
         super::live_net(None, SourceBinding::default()).map_err(|e| format!("no network: {e}"))?;
+    let checks = Checks::new(CheckOptions::default()).map_err(|e| e.to_string())?;
     let mut out = render::stdout();
     let mut status = ExitStatus::AllOpen;
     for (order, target, endpoint) in crate::plan::interleave(sources.blocks.into_iter()) {
-        let ask = Ask { order, target, endpoint, payloads: Payloads::Generic };
+        // Firewalls see what the service's own clients send.
+        let payloads = checks.payloads(&endpoint, &target, super::unpredictable_seed());
+        let payloads = payloads.filter(|set| !set.payloads.is_empty());
+        let payloads = payloads.map_or(Payloads::Generic, |set| Payloads::Plugin(set.payloads));
+        let ask = Ask { order, target, endpoint, payloads };
         let path = trace(&mut net, &ask, settings.max_hops, settings.timeout);
         if path.end != End::Open {
             status = ExitStatus::NotAllOpen;

@@ -8,7 +8,7 @@ use super::{Plan, Recorded, refusal, schedule, split};
 use crate::model::{Farewell, Moment, Observation, Sent, Signal, Transport};
 
 impl Plan {
-    /// Tells what became of a [`Step::Send`].
+    /// Tells what became of a [`Step::Send`](super::Step::Send).
     pub fn sent(&mut self, key: u64, sent: Sent, now: Moment) {
         let (index, generation, nth) = split(key);
         let timeout = self.settings.timeout.unwrap_or(schedule::TIMEOUT);
@@ -78,7 +78,7 @@ impl Plan {
         }
     }
 
-    /// Tells that something arrived. `key` as in [`Step::Send`]; `listening`
+    /// Tells that something arrived. `key` as in [`Step::Send`](super::Step::Send); `listening`
     /// whether the attempt's handle still is.
     pub fn record(&mut self, arrival: Recorded) {
         let Recorded { key, at, rtt, retransmits, signal, listening } = arrival;
@@ -92,6 +92,8 @@ impl Plan {
         }
         let Some(entry) = self.live(index, generation) else { return };
         if entry.phase == Phase::Closing || entry.phase == Phase::Parked {
+            // It decides nothing any more, and what left still counts.
+            entry.retransmits = entry.retransmits.saturating_add(u16::from(retransmits));
             return;
         }
         let weight = weigh(&signal, &entry.ask.endpoint);

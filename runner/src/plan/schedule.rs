@@ -49,6 +49,11 @@ pub fn due(transport: Transport, nth: u8) -> Duration {
     Duration::from_millis(offsets[usize::from(nth).min(last)] + beyond)
 }
 
+/// Share of lost packets from which on the usual attempts are not enough.
+///
+/// At 5 % each way a tenth is lost, and ten SYNs in a row once in 10^10 times.
+pub const LOSSY: f64 = 0.25;
+
 /// Pause before an ICMP error that may be transient is asked again (RFC 1122
 /// 3.2.2.1: routes change).
 pub const SOFT_PAUSE: Duration = Duration::from_millis(500);

@@ -94,7 +94,7 @@ impl Plan {
         let limit = self.settings.attempts;
         let entry = self.entry(index);
         let transport = entry.ask.endpoint.transport;
-        let most = limit.unwrap_or_else(|| match lost > 0.15 {
+        let most = limit.unwrap_or_else(|| match lost > schedule::LOSSY {
             true => schedule::MAX_ATTEMPTS,
             false => schedule::default_attempts(transport),
         });
@@ -156,7 +156,7 @@ impl Plan {
         let entry = self.entry(index);
         // The kernel's own SYNs do not count: where a limiter is what drops
         // them, they compete with the other ports' until those are done.
-        lost > 0.15
+        lost > schedule::LOSSY
             && u32::from(entry.sent) < schedule::needed_packets(lost)
             && entry.attempts() < schedule::MAX_ATTEMPTS
             && entry.soft == 0

@@ -216,3 +216,127 @@ fn waited_for_neighbour(question: &Question<'_>) -> bool {
         _ => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{IcmpFamily, Moment};
+    use proptest::prelude::*;
+    use std::net::SocketAddr;
+
+    const TARGET: [u8; 4] = [192, 0, 2, 7];
+    const ROUTER: [u8; 4] = [192, 0, 2, 1];
+    const OWN: [u8; 4] = [198, 51, 100, 1];
+
+    fn signal() -> impl Strategy<Value = Signal> {
+        let address = prop::sample::select(vec![TARGET, ROUTER, OWN]);
+        prop_oneof![
+            any::<bool>().prop_map(|reset| Signal::Connected { reset }),
+            Just(Signal::Refused),
+            Just(Signal::SelfConnect),
+            (address.clone(), prop::sample::select(vec![53u16, 54])).prop_map(|(ip, port)| {
+                Signal::Answer { from: SocketAddr::from((ip, port)), bytes: vec![1] }
+            }),
+            (address, any::<bool>(), 0u8..16, 0u8..20).prop_map(|(from, v6, kind, code)| {
+                let family = if v6 { IcmpFamily::V6 } else { IcmpFamily::V4 };
+                Signal::Icmp(IcmpError {
+                    family,
+                    kind,
+                    code,
+                    from: from.into(),
+                    errno: libc::EHOSTUNREACH,
+                })
+            }),
+            (0..200i32).prop_map(|errno| Signal::Errno { errno }),
+            (0..200i32).prop_map(|errno| Signal::Local { errno }),
+        ]
+    }
+
+    fn observations() -> impl Strategy<Value = Vec<Observation>> {
+        let one =
+            (0u8..8, 0u64..4000, 0u64..4000, signal()).prop_map(|(attempt, sent, took, signal)| {
+                let sent = Moment::after_start(Duration::from_millis(sent));
+                let at = sent + Duration::from_millis(took);
+                Observation { attempt, sent, at, rtt: None, repeated: false, signal }
+            });
+        prop::collection::vec(one, 0..8)
+    }
+
+    fn judged(transport: Transport, observations: &[Observation], sent: u16) -> Judgement {
+        let endpoint = Endpoint::new(SocketAddr::from((TARGET, 53)), transport);
+        let is_own = |ip: IpAddr| ip == IpAddr::from(OWN);
+        judge(&Question { endpoint, observations, sent, is_own: &is_own })
+    }
+
+    fn transport() -> impl Strategy<Value = Transport> {
+        prop::sample::select(vec![Transport::Tcp, Transport::Udp])
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_arrival_does_not_matter(
+            (seen, shuffled) in observations().prop_flat_map(|o| (Just(o.clone()), Just(o).prop_shuffle())),
+            transport in transport(),
+        ) {
+            let (a, b) = (judged(transport, &seen, 8), judged(transport, &shuffled, 8));
+            prop_assert_eq!((a.state, a.reason, a.conflicting), (b.state, b.reason, b.conflicting));
+        }
+
+        #[test]
+        fn a_proof_of_open_stands_whatever_else_comes(seen in observations(), transport in transport()) {
+            let is_answer = |o: &Observation| match &o.signal {
+                Signal::Connected { .. } => true,
+                Signal::Answer { from, .. } => from.ip() == IpAddr::from(TARGET),
+                _ => false,
+            };
+            let open = judged(transport, &seen, 8).state == PortState::Open;
+            prop_assert!(open || !seen.iter().any(is_answer));
+        }
+
+        #[test]
+        fn more_evidence_never_turns_a_proved_state_silently(
+            seen in observations(),
+            more in observations(),
+            transport in transport(),
+        ) {
+            let before = judged(transport, &seen, 8);
+            let all: Vec<_> = seen.iter().chain(&more).cloned().collect();
+            let after = judged(transport, &all, 8);
+            let proved = matches!(before.state, PortState::Open | PortState::Closed) && before.decisive.is_some();
+            let bare = before.decisive.is_some_and(|i| matches!(seen[i].signal, Signal::Errno { .. }));
+            prop_assert!(!proved || bare || after.state == before.state || after.conflicting.is_some());
+        }
+
+        #[test]
+        fn what_this_machine_refuses_is_never_a_state_of_the_target(errno in 0..200i32, transport in transport()) {
+            let signal = Signal::Local { errno };
+            let at = Moment::START;
+            let seen = [Observation { attempt: 0, sent: at, at, rtt: None, repeated: false, signal }];
+            prop_assert_eq!(judged(transport, &seen, 0).state, PortState::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_reject_is_filtered_for_tcp_and_closed_for_udp_when_the_target_sends_it() {
+        let icmp = |from: [u8; 4]| {
+            let error = IcmpError {
+                family: IcmpFamily::V4,
+                kind: 3,
+                code: 3,
+                from: from.into(),
+                errno: libc::ECONNREFUSED,
+            };
+            [Observation {
+                attempt: 0,
+                sent: Moment::START,
+                at: Moment::START,
+                rtt: None,
+                repeated: false,
+                signal: Signal::Icmp(error),
+            }]
+        };
+        assert_eq!(judged(Transport::Tcp, &icmp(TARGET), 1).state, PortState::Filtered);
+        assert_eq!(judged(Transport::Udp, &icmp(TARGET), 1).state, PortState::Closed);
+        assert_eq!(judged(Transport::Udp, &icmp(ROUTER), 1).state, PortState::Filtered);
+    }
+}

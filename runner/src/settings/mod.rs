@@ -1,7 +1,7 @@
 //! What was typed, made sense of: validated, merged, ready for the pipeline.
 //!
 //! Reads target files and secrets, and nothing else. Start reading at
-//! [`Settings::from_args`].
+//! [`from_args`].
 
 mod read;
 mod value;
@@ -149,8 +149,6 @@ pub struct TraceSettings {
     pub max_hops: u8,
     /// Wait for each hop.
     pub timeout: Duration,
-    /// Output format.
-    pub format: Format,
 }
 
 /// Reads the command line.
@@ -233,7 +231,6 @@ fn trace(args: TraceArgs) -> Result<TraceSettings, SettingsError> {
             family: family(args.ipv4, args.ipv6),
             max_hops: args.max_hops,
             timeout: value::duration("--timeout", &args.timeout)?,
-            format: args.format,
         }),
         _ => Err(SettingsError::OneEndpoint),
     }
