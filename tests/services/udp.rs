@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use crate::checked::{Check, Checked, UDP};
 use crate::servers::datagram;
-use crate::servers::fixed_port::{Neighbour, avahi, nmbd, rpcbind};
+use crate::servers::fixed_port::{Neighbour, avahi, rpcbind};
 use crate::servers::process::Server;
 use crate::support::portscan::Portscan;
 
@@ -97,14 +97,6 @@ fn a_management_controller_is_recognised() {
 fn rpcbind_is_recognised() {
     let Some(neighbour) = rpcbind() else { return };
     is_healthy(&check_neighbour("rpcbind", &neighbour));
-}
-
-#[test]
-fn nmbd_tells_its_name() {
-    let Some(neighbour) = nmbd() else { return };
-    let row = check_neighbour("netbios-ns", &neighbour);
-    is_healthy(&row);
-    row.finding("netbios.name", "NODE");
 }
 
 #[test]

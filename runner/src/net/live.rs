@@ -287,7 +287,8 @@ impl LiveNet {
                 let Some(info) = platform::tcp_info(fd).filter(|i| i.is_connected()) else {
                     return;
                 };
-                arrival.rtt = info.rtt.filter(|_| info.retransmits == 0);
+                // By timestamps (RFC 7323), so a repeated SYN does not blur it.
+                arrival.rtt = info.rtt;
                 arrival.retransmits = info.retransmits.min(255) as u8;
                 let own = socket.local_addr().ok().and_then(|a| a.as_socket());
                 let to_itself =
