@@ -100,7 +100,8 @@ impl Check {
 /// The home of all runs, in the build folder: a plugin is compiled once and
 /// then cached, as it is for a user.
 fn home() -> PathBuf {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("services-home");
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("services-home-{}", nix::unistd::geteuid()));
     std::fs::create_dir_all(&home).expect("the build folder is ours");
     home
 }

@@ -37,7 +37,8 @@ impl World {
             return None;
         }
         let prober = Namespace::new("prober");
-        sweep_stages();
+        static SWEEP: Once = Once::new();
+        SWEEP.call_once(|| sweep_folders(STAGE_PREFIX));
         let stage = tempfile::Builder::new()
             .prefix(&format!("{STAGE_PREFIX}{}-", std::process::id()))
             .tempdir()
@@ -101,21 +102,19 @@ impl World {
 /// How the folders of worlds begin; the maker's process id follows.
 const STAGE_PREFIX: &str = "portscan-world-";
 
-/// Removes the folders that killed test runs left behind. (Of everything else
-/// in a world the kernel takes care.)
-fn sweep_stages() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let maker = name.to_str().and_then(|n| n.strip_prefix(STAGE_PREFIX)?.split('-').next());
-            let Some(maker) = maker.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
-            if !Path::new(&format!("/proc/{maker}")).exists() {
-                let _ = std::fs::remove_dir_all(entry.path());
-            }
+/// Removes the temporary folders that killed test runs left behind: those that
+/// begin so, followed by the process id of a maker that is gone. (Of everything
+/// else the kernel takes care.)
+pub fn sweep_folders(prefix: &str) {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let maker = name.to_str().and_then(|n| n.strip_prefix(prefix)?.split('-').next());
+        let Some(maker) = maker.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
+        if !Path::new(&format!("/proc/{maker}")).exists() {
+            let _ = std::fs::remove_dir_all(entry.path());
         }
-    });
+    }
 }
 
 /// The number of the network between the prober and the first router.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::certificate::Identity;
 use super::place::is_taken_udp;
-use super::process::{Recipe, RunAs, Server, find, installed};
+use super::process::{Recipe, RunAs, Server, installed};
 use super::{answers, certificate};
 use crate::support::skip;
 
@@ -208,7 +208,7 @@ pub fn coap() -> Option<Server> {
 
 /// OpenIPMI's simulator of a management controller.
 pub fn ipmi() -> Option<Server> {
-    let program = find("ipmi_sim").or_else(|| installed("ipmi_sim", "openipmi"))?;
+    let program = installed("ipmi_sim", "openipmi")?;
     let recipe = Recipe::new("ipmi");
     let state = recipe.subfolder("state").into_os_string();
     let config = recipe.file(

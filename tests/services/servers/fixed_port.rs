@@ -3,10 +3,9 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
-use super::process::{Recipe, RunAs, Server, find};
+use super::process::{Recipe, RunAs, Server, installed};
 use crate::support::namespace::Namespace;
 use crate::support::packet::Family;
-use crate::support::skip;
 use crate::support::world::{FAR, World, address};
 
 /// A server on the other end of portscan's link. Fields end in this order.
@@ -35,18 +34,9 @@ fn is_taken(peer: &Namespace, place: SocketAddr) -> bool {
     peer.enter(|| UdpSocket::bind(place).is_err() || UdpSocket::bind(wildcard).is_err())
 }
 
-/// A server that is not there is skipped by name.
-fn look_for(program: &str, package: &str) -> Option<std::path::PathBuf> {
-    let found = find(program);
-    if found.is_none() {
-        skip::skip(&format!("{program} is not installed (Debian: {package})"));
-    }
-    found
-}
-
 /// rpcbind at its port, 111.
 pub fn rpcbind() -> Option<Neighbour> {
-    let program = look_for("rpcbind", "rpcbind")?;
+    let program = installed("rpcbind", "rpcbind")?;
     let (world, peer, place) = street(111)?;
     let recipe = Recipe::new("rpcbind").run_as(RunAs::Caller).inside(&peer);
     let server = recipe.start(&program, ["-f"], |_| is_taken(&peer, place));
@@ -55,14 +45,14 @@ pub fn rpcbind() -> Option<Neighbour> {
 
 /// Samba's NetBIOS name server at its port, 137, under the name NODE.
 pub fn nmbd() -> Option<Neighbour> {
-    let program = look_for("nmbd", "samba")?;
-    // Compiled in, and made by the package's init script, which we do not run.
-    std::fs::create_dir_all("/run/samba").ok();
+    let program = installed("nmbd", "samba")?;
     let (world, peer, place) = street(137)?;
     let recipe = Recipe::new("nmbd").run_as(RunAs::Caller).inside(&peer);
     let folder = recipe.folder().display().to_string();
     let mut config =
         "[global]\nworkgroup = TEST\nnetbios name = NODE\ninterfaces = eth0\n".to_owned();
+    // nmbd makes this one itself, and wants to be its owner.
+    config.push_str(&format!("nmbd:socket dir = {folder}/sockets\n"));
     for what in [
         "private dir",
         "lock directory",
@@ -82,17 +72,17 @@ pub fn nmbd() -> Option<Neighbour> {
         config,
     ];
     let server = recipe
-        .start(&program, args, |_| peer.enter(|| super::answers(place, NODE_STATUS).is_some()));
+        .start(&program, args, |_| peer.enter(|| super::answers(place, NAME_QUERY).is_some()));
     Some(Neighbour { _server: server, world, place })
 }
 
 /// A name query for NODE<00> (RFC 1002 4.2.12), unicast.
-const NODE_STATUS: &[u8] =
+const NAME_QUERY: &[u8] =
     b"\0\x01\0\0\0\x01\0\0\0\0\0\0\x20EOEPEEEFCACACACACACACACACACACAAA\0\0\x20\0\x01";
 
 /// Avahi at the port of multicast DNS, 5353, as node.local.
 pub fn avahi() -> Option<Neighbour> {
-    let program = look_for("avahi-daemon", "avahi-daemon")?;
+    let program = installed("avahi-daemon", "avahi-daemon")?;
     let (world, peer, place) = street(5353)?;
     let recipe = Recipe::new("avahi").run_as(RunAs::Caller).inside(&peer);
     let config = recipe.file(

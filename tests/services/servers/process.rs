@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 
 use super::place;
 use crate::support::namespace::Namespace;
+use crate::support::world::sweep_folders;
 use crate::support::{skip, system};
 
 /// How long a server may take to answer after its start: far more than any
@@ -26,6 +28,9 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// What of a log is shown when a test fails.
 const SHOWN_LOG_BYTES: usize = 8 * 1024;
+
+/// How the folders of servers begin; the process id of the tests follows.
+const FOLDER_PREFIX: &str = "portscan-services-";
 
 /// Where Debian puts servers, besides the `PATH` of an ordinary user.
 const SERVER_FOLDERS: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
@@ -74,8 +79,10 @@ pub struct Recipe {
 impl Recipe {
     /// A recipe for the server `name`, at a place of its own.
     pub fn new(name: &'static str) -> Recipe {
+        static SWEEP: Once = Once::new();
+        SWEEP.call_once(|| sweep_folders(FOLDER_PREFIX));
         let folder = tempfile::Builder::new()
-            .prefix(&format!("portscan-services-{name}-"))
+            .prefix(&format!("{FOLDER_PREFIX}{}-{name}-", std::process::id()))
             .tempdir()
             .expect("a temporary folder can be made");
         let recipe = Recipe {
