@@ -7,7 +7,7 @@ from .table import Goal
 from .tools import Reading, read_floor
 
 RATE = 12000
-# 655,350 would be 10 ports; 16 ports make 1,048,576 endpoints.
+# With a /16: 1,048,576 endpoints.
 PORTS = [21, 22, 25, 80, 110, 143, 443, 445, 993, 995, 3306, 3389, 5432, 6379, 8080, 9200]
 LISTED = ",".join(map(str, PORTS))
 SMALL, SMALL_COUNT = ["10.96.0.0/23", "10.96.2.0/25"], 640 * len(PORTS)
@@ -78,7 +78,7 @@ def million(bench):
                 "chain dead { type filter hook prerouting priority -200; ip daddr 10.96.0.0/16 counter name probes;\n"
                 "ip daddr 10.96.0.0/16 ip daddr != @alive drop; }; }")
         rig.program("floor_responder", "--tcp", "80")
-        small = _contest(bench, rig, "4 ten-thousand", SMALL, SMALL_COUNT, [])
+        small = _contest(bench, rig, "4 ten-thousand", SMALL, SMALL_COUNT, [], runs=5)
         yield small
         if bench.settings.short:
             return
@@ -92,7 +92,7 @@ def million(bench):
         yield _contest(bench, rig, "4 million", LARGE, LARGE_COUNT, goals)
 
 
-def _contest(bench, rig, case, blocks, count, goals):
+def _contest(bench, rig, case, blocks, count, goals, runs=1):
     """portscan at a fixed rate, the floor as fast as descriptors permit."""
     counting = Counting(count)
     floor = bench.floor("tcp", ",".join(blocks), LISTED, "--timeout-ms", str(PATIENCE_MS), "--max-in-flight", "15000", read=read_floor("tcp"),
@@ -101,20 +101,22 @@ def _contest(bench, rig, case, blocks, count, goals):
     words = [*targets, "--no-plugins", "--no-controls", "--attempts", "1", "--timeout", f"{PATIENCE_MS}ms", "--rate", str(RATE)]
     ours = bench.ours(*words, "--format", "jsonl", "--quiet", read=counting.read, on_line=counting.on_line, sample_ms=500)
     title = f"{count:,} endpoints, one host in 256 alive; portscan at {RATE:,} packets a second"
-    table = bench.contest(case, title, rig, [floor], runs=1)
+    # One after the other: the meter must see portscan's packets alone.
+    table = bench.contest(case, title, rig, [floor], runs=runs)
     if ours:
         with RateMeter(rig) as meter:
-            mine = bench.contest(case, title, rig, [ours], runs=1)
+            mine = bench.contest(case, title, rig, [ours], runs=runs)
         table.rows.update(mine.rows)
-        sample, _, facts = table.rows["portscan"].runs[0]
-        facts["fastest"] = round(meter.fastest())
-        facts["CPU µs each"] = round(sample.cpu / count * 1e6, 2)
+        _, _, facts = table.rows["portscan"].runs[-1]
+        if runs == 1:
+            facts["fastest"] = round(meter.fastest())
+        facts["CPU µs each"] = round(table.median("portscan", "cpu") / count * 1e6, 2)
     table.goals = goals
     return table
 
 
 def _fact(table, name):
-    return table.rows["portscan"].runs[0][2].get(name) if "portscan" in table.rows else None
+    return table.rows["portscan"].runs[-1][2].get(name) if "portscan" in table.rows else None
 
 
 def _growth(table):

@@ -18,7 +18,9 @@ UDP_SERVICES = [
 # What a plain prober may send so that they answer (hex), for the floor program.
 UDP_PAYLOADS = {
     53: "00010100000100000000000007" + b"example".hex() + "04" + b"test".hex() + "0000010001",
-    69: "0001" + b"readme\0octet\0".hex(),
+    # A file that is not there: a transfer would be repeated for minutes, towards
+    # a port that the next prober may own by then (seen as a false open).
+    69: "0001" + b"absent\0octet\0".hex(),
     123: "e3" + "00" * 47,
     161: "302602010004067075626c6963a0190201010201000201003" + "00e300c06082b060102010101000500",
     11211: "0001000000010000" + b"version\r\n".hex(),
@@ -32,7 +34,6 @@ def start_udp_services(rig, address):
         raise Missing(", ".join(missing))
     folder = os.path.join(rig.scratch, f"services-{rig.server}")
     os.makedirs(os.path.join(folder, "tftp"), exist_ok=True)
-    write(folder, "tftp/readme", "hello\n")
     files = {
         "dnsmasq": f"no-resolv\nno-hosts\nkeep-in-foreground\nuser=root\nbind-interfaces\nlisten-address={address}\n"
                    f"pid-file={folder}/dnsmasq.pid\naddress=/example.test/10.0.0.1\n"

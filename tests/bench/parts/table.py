@@ -116,4 +116,6 @@ def duration(seconds):
     """Three digits, in the unit that fits."""
     if seconds != seconds:
         return "-"
+    if seconds >= 100:
+        return f"{seconds:,.0f} s"
     return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
