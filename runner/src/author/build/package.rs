@@ -146,6 +146,10 @@ fn rustflags(package: &Package, toolchain: &Toolchain) -> OsString {
     }
     for std_source in &toolchain.std_sources {
         remap(std_source, "/rust");
+        // Below the workspace, cargo names files as seen from there.
+        if let Ok(relative) = std_source.strip_prefix(&package.workspace_root) {
+            remap(relative, "/rust");
+        }
     }
     flags
 }
