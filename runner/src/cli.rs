@@ -52,6 +52,11 @@ pub enum Command {
         /// A state or a reason, for example 'filtered' or 'admin-prohibited'
         term: String,
     },
+    /// Write completions for a shell, to be sourced from its start-up file
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Compile a component (used by portscan itself)
     #[command(name = "__compile", hide = true)]
     Compile,
@@ -193,7 +198,13 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Timing")]
     pub count: u32,
     /// Time between two probes of --count
-    #[arg(long, value_name = "TIME", default_value = "1s", help_heading = "Timing")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "1s",
+        requires = "count",
+        help_heading = "Timing"
+    )]
     pub every: String,
     /// Check with this plugin, by name or file, whatever the port (repeatable)
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "no_plugins", help_heading = "Plugins")]

@@ -20,6 +20,7 @@ pub mod author;
 pub mod check;
 pub mod host;
 pub mod model;
+pub mod nearest;
 pub mod net;
 pub mod plan;
 pub mod probe;

@@ -11,7 +11,6 @@
 
 pub mod catalog;
 mod error;
-mod nearest;
 mod redact;
 mod selection;
 mod setting;

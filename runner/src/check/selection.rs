@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::catalog::{Catalog, Plugin};
 use super::error::CheckSetupError;
-use super::nearest::nearest;
 use super::setting;
 use super::{CheckOptions, PluginChoice};
 use crate::host::Host;
 use crate::model::{DefaultPort, Endpoint, Metadata, Setting, SettingSpec, SideEffect, Transport};
+use crate::nearest::nearest;
 
 /// A plugin that may run.
 pub(super) struct Chosen {

@@ -12,8 +12,9 @@ mod sources;
 mod trace;
 
 use crate::exit::ExitStatus;
+use crate::nearest::nearest;
 use crate::settings::Command;
-use crate::{host, render, vantage};
+use crate::{host, render, settings, vantage};
 
 /// Does what the user asked for.
 pub fn run(command: Command) -> ExitStatus {
@@ -21,6 +22,7 @@ pub fn run(command: Command) -> ExitStatus {
         Command::Probe(settings) => probe::run(&settings),
         Command::Trace(settings) => trace::run(&settings),
         Command::Explain { term } => explain(&term),
+        Command::Completions { shell } => completions(shell),
         Command::Compile => compile(),
         Command::PluginList { dirs } => plugins::list(dirs),
         Command::PluginShow { plugin, dirs } => plugins::show(&plugin, dirs),
@@ -37,6 +39,15 @@ fn compile() -> ExitStatus {
     }
 }
 
+fn completions(shell: clap_complete::Shell) -> ExitStatus {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut settings::definitions(), "portscan", &mut text);
+    let mut out = render::stdout();
+    // A closed pipe ends the output, not the meaning.
+    let _ = out.write_all(&text).and_then(|()| out.flush());
+    ExitStatus::AllOpen
+}
+
 fn explain(term: &str) -> ExitStatus {
     let mut out = render::stdout();
     match render::explain::explain(term) {
@@ -46,11 +57,14 @@ fn explain(term: &str) -> ExitStatus {
             ExitStatus::AllOpen
         }
         None => {
-            let terms: Vec<&str> = render::explain::terms().collect();
-            render::talk::error(&format!(
-                "'{term}' is no state or reason; known are {}",
-                terms.join(", ")
-            ));
+            let known = match nearest(term, render::explain::terms()) {
+                Some(meant) => format!("did you mean '{meant}'?"),
+                None => {
+                    let terms: Vec<&str> = render::explain::terms().collect();
+                    format!("known are {}", terms.join(", "))
+                }
+            };
+            render::talk::error(&format!("'{term}' is no state or reason; {known}"));
             ExitStatus::CannotRun
         }
     }

@@ -18,7 +18,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs};
 pub use crate::cli::{Color, Format};
 use crate::model::{Family, SideEffect};
-use crate::target::{TargetSpec, parse_words};
+use crate::target::{Host, TargetSpec, parse_words};
 
 /// What the user wants done.
 #[derive(Debug)]
@@ -50,6 +50,11 @@ pub enum Command {
     Explain {
         /// The term.
         term: String,
+    },
+    /// Write a shell's completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
     },
     /// Compile a component for a parent process of ours.
     Compile,
@@ -172,8 +177,14 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
             Ok(Command::PluginBuild { dir, output })
         }
         Some(Typed::Explain { term }) => Ok(Command::Explain { term }),
+        Some(Typed::Completions { shell }) => Ok(Command::Completions { shell }),
         Some(Typed::Compile) => Ok(Command::Compile),
     }
+}
+
+/// Every command and option, for completions.
+pub fn definitions() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
@@ -184,6 +195,8 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
     if targets.is_empty() {
         return Err(SettingsError::NothingToProbe);
     }
+    let family = family(args.ipv4, args.ipv6);
+    fits(family, &targets, args.source)?;
     let plugins = PluginSettings {
         choice: match (args.no_plugins, args.plugin.is_empty()) {
             (true, _) => PluginChoice::Nothing,
@@ -199,7 +212,7 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
         |name, text: &Option<String>| text.as_ref().map(|t| value::duration(name, t)).transpose();
     Ok(ProbeSettings {
         targets,
-        family: family(args.ipv4, args.ipv6),
+        family,
         first_address: args.first_address,
         timeout: duration("--timeout", &args.timeout)?,
         attempts: args.attempts,
@@ -224,16 +237,51 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
 
 fn trace(args: TraceArgs) -> Result<TraceSettings, SettingsError> {
     let mut targets = parse_words(&args.words)?;
-    let single = targets.len() == 1 && targets[0].ports.len() == 1;
+    let single = targets.len() == 1
+        && targets[0].ports.len() == 1
+        && !matches!(targets[0].host, Host::Range { .. });
+    let family = family(args.ipv4, args.ipv6);
+    fits(family, &targets, None)?;
     match targets.pop() {
         Some(target) if single => Ok(TraceSettings {
             target,
-            family: family(args.ipv4, args.ipv6),
+            family,
             max_hops: args.max_hops,
             timeout: value::duration("--timeout", &args.timeout)?,
         }),
         _ => Err(SettingsError::OneEndpoint),
     }
+}
+
+/// Holds addresses that were typed to the family that was asked for: leaving them
+/// out would answer less than the question, and taking them in another one.
+fn fits(
+    family: Family,
+    targets: &[TargetSpec],
+    source: Option<IpAddr>,
+) -> Result<(), SettingsError> {
+    let typed = targets.iter().filter_map(|target| match target.host {
+        Host::Name(_) => None,
+        Host::Address { ip, .. } => Some((&*target.text, ip)),
+        Host::Range { first, .. } => Some((&*target.text, first)),
+    });
+    for (text, ip) in typed {
+        let other = match family {
+            Family::Any => None,
+            Family::Ipv4 => ip.is_ipv6().then_some("-4"),
+            Family::Ipv6 => ip.is_ipv4().then_some("-6"),
+        };
+        if let Some(option) = other {
+            return Err(SettingsError::Family { option: option.into(), text: text.into() });
+        }
+    }
+    let asked = match (family, source) {
+        (Family::Ipv4, Some(ip)) if ip.is_ipv6() => "-4",
+        (Family::Ipv6, Some(ip)) if ip.is_ipv4() => "-6",
+        _ => return Ok(()),
+    };
+    let text = source.map(|ip| format!("--source {ip}")).unwrap_or_default();
+    Err(SettingsError::Family { option: asked.into(), text })
 }
 
 fn family(v4: bool, v6: bool) -> Family {

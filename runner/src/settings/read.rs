@@ -34,6 +34,14 @@ pub enum SettingsError {
     /// No target at all.
     #[error("nothing to probe: give a target, for example portscan example.com 443 (see --help)")]
     NothingToProbe,
+    /// An address of one family, and the other was asked for.
+    #[error("{text} cannot be probed with {option}: it is of the other family")]
+    Family {
+        /// `-4` or `-6`.
+        option: String,
+        /// The address, or the option that names it.
+        text: String,
+    },
     /// A trace takes one endpoint.
     #[error("trace takes one host and one port, for example portscan trace example.com 443")]
     OneEndpoint,

@@ -62,7 +62,9 @@ fn column(line: &str, error: &TargetError) -> usize {
         TargetError::Empty => "",
         TargetError::Host { text, .. }
         | TargetError::Port { text, .. }
-        | TargetError::NoPorts { text }
+        | TargetError::NoPorts { text, .. }
+        | TargetError::NoTarget { text }
+        | TargetError::Url { text, .. }
         | TargetError::PortsTwice { text } => text,
     };
     let byte = line.find(text).unwrap_or(0);

@@ -39,7 +39,7 @@ impl Host {
             return Ok(Host::Address { ip: ip.to_canonical(), zone: None });
         }
         if text.contains('/') {
-            let net: IpNet = text.parse().map_err(|_| bad("a block is ADDRESS/BITS"))?;
+            let net: IpNet = text.parse().map_err(|_| bad(block_flaw(text)))?;
             let (first, last) = (net.network(), net.broadcast());
             return Ok(Host::Range { first, last });
         }
@@ -83,6 +83,15 @@ impl Host {
     }
 }
 
+/// What is wrong with a text that has a slash in it.
+fn block_flaw(text: &str) -> &'static str {
+    match text.split_once('/').map(|(address, _)| address.parse::<IpAddr>()) {
+        Some(Ok(IpAddr::V4(_))) => "the bits of an IPv4 block are 0 to 32",
+        Some(Ok(IpAddr::V6(_))) => "the bits of an IPv6 block are 0 to 128",
+        _ => "a block is ADDRESS/BITS, for example 10.0.0.0/24",
+    }
+}
+
 /// `A-B` with full addresses, or `10.0.0.1-9`. None when it is no range at
 /// all; `Some(None)` when it is a wrong one.
 fn parse_range(text: &str) -> Option<Option<Host>> {
@@ -108,6 +117,9 @@ fn parse_name(text: &str) -> Result<Host, TargetError> {
     let name = text.strip_suffix('.').unwrap_or(text);
     if name.len() > 253 {
         return bad("a name has at most 253 characters");
+    }
+    if name.contains('*') {
+        return bad("write a block (10.0.0.0/24) or a range (10.0.0.1-254)");
     }
     if name.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return bad("it looks like an IPv4 address but is none");

@@ -59,10 +59,28 @@ pub enum TargetError {
         why: String,
     },
     /// No ports were given.
-    #[error("no ports for '{text}': say which, for example {text}:443 or {text} 22,443,53/udp")]
+    #[error("no ports for '{text}': {hint}")]
     NoPorts {
         /// The target.
         text: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// A word that can only be ports, and no target to take them.
+    #[error("'{text}' is a port, and no target is before it: portscan HOST {text}")]
+    NoTarget {
+        /// The word.
+        text: String,
+    },
+    /// An address of a browser.
+    #[error("'{text}' is a URL: write {host}:{scheme}")]
+    Url {
+        /// As typed.
+        text: String,
+        /// Its host, and its port where it names one.
+        host: String,
+        /// Its service, or its port.
+        scheme: String,
     },
     /// Ports were given twice: with the target and as words of their own.
     #[error("'{text}' names its ports already; put all of them in one place")]
@@ -95,6 +113,12 @@ pub fn parse_target(text: &str) -> Result<TargetSpec, TargetError> {
 pub fn parse_words(words: &[String]) -> Result<Vec<TargetSpec>, TargetError> {
     let mut targets: Vec<TargetSpec> = Vec::new();
     for word in words {
+        if let Some(error) = url(word) {
+            return Err(error);
+        }
+        if targets.is_empty() && words_ports(word).is_ok_and(|ports| ports.is_some()) {
+            return Err(TargetError::NoTarget { text: word.clone() });
+        }
         if let Some(last) = targets.last_mut()
             && let Some(ports) = words_ports(word)?
         {
@@ -109,10 +133,43 @@ pub fn parse_words(words: &[String]) -> Result<Vec<TargetSpec>, TargetError> {
         }
         targets.push(parse_target(word)?);
     }
-    match targets.iter().find(|t| t.ports.is_empty()) {
-        Some(target) => Err(TargetError::NoPorts { text: target.text.to_string() }),
+    match targets.iter().position(|t| t.ports.is_empty()) {
+        Some(at) => Err(TargetError::NoPorts {
+            text: targets[at].text.to_string(),
+            hint: ports_hint(&targets[at], targets.get(at + 1)),
+        }),
         None => Ok(targets),
     }
+}
+
+/// What to write for a target without ports; the word after it may be a service
+/// with a slip in it, which made it look like a target.
+fn ports_hint(target: &TargetSpec, next: Option<&TargetSpec>) -> String {
+    let meant = next.and_then(|next| Some((&next.text, port::nearest_service(&next.text)?)));
+    if let Some((typed, (service, port))) = meant {
+        return format!("did you mean '{service}' ({port}) by '{typed}'?");
+    }
+    let text = &target.text;
+    match target.host {
+        Host::Address { ip: std::net::IpAddr::V6(_), .. } => {
+            format!("say which, for example [{text}]:443 or {text} 22,443,53/udp")
+        }
+        _ => format!("say which, for example {text}:443 or {text} 22,443,53/udp"),
+    }
+}
+
+/// `https://example.com:8443/login`, which people paste.
+fn url(word: &str) -> Option<TargetError> {
+    let (scheme, rest) = word.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+            (host, port)
+        }
+        _ => (authority, scheme),
+    };
+    Some(TargetError::Url { text: word.into(), host: host.into(), scheme: port.into() })
 }
 
 /// The ports that a word stands for, or none when it is a target.

@@ -1,4 +1,5 @@
 use crate::model::Transport;
+use crate::nearest::nearest;
 
 use super::TargetError;
 
@@ -150,32 +151,16 @@ fn parse_item(item: &str) -> Result<(std::ops::RangeInclusive<u16>, Transport), 
     }
 }
 
-fn unknown_service(name: &str) -> String {
-    let typed = name.to_ascii_lowercase();
-    let nearest = SERVICES
-        .iter()
-        .map(|(known, port)| (distance(&typed, known), known, port))
-        // Typing errors are rare in the first letter.
-        .min_by_key(|(distance, known, _)| (*distance, known.as_bytes()[0] != typed.as_bytes()[0]));
-    match nearest {
-        Some((distance, known, port)) if distance <= 2 => {
-            format!("no such service; did you mean '{known}' ({port})?")
-        }
-        _ => "no such service; give the number".into(),
-    }
+/// The known service that a word was probably meant to be, with its port.
+pub(super) fn nearest_service(word: &str) -> Option<(&'static str, u16)> {
+    let word = word.split('/').next().unwrap_or(word);
+    let name = nearest(word, SERVICES.iter().map(|(name, _)| *name))?;
+    service_port(name).map(|port| (name, port))
 }
 
-/// Levenshtein distance, for names of a few letters.
-pub(crate) fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let next = (corner + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
-            corner = std::mem::replace(&mut row[j + 1], next);
-        }
+fn unknown_service(name: &str) -> String {
+    match nearest_service(name) {
+        Some((known, port)) => format!("no such service; did you mean '{known}' ({port})?"),
+        None => "no such service; give the number".into(),
     }
-    row[b.len()]
 }
