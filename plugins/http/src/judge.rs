@@ -1,6 +1,6 @@
 //! What a response says about the server.
 
-use portscan_plugin::{Conclusion, Health, TlsSession, Trust};
+use portscan_plugin::{Conclusion, Health, TlsSession};
 
 use crate::response::Answer;
 
@@ -80,10 +80,7 @@ fn certificate(tls: &Tls) -> Option<(Health, String)> {
     let leaf = tls.session.leaf()?;
     let left = leaf.days_left(tls.now);
     if let Some(flaw) = tls.session.flaw(tls.now) {
-        let dates_are_good = left >= 0 && tls.now >= leaf.not_before;
-        let untrusted_only = dates_are_good && matches!(tls.session.trust, Trust::Untrusted(_));
-        let health = if untrusted_only { Health::Degraded } else { Health::Unhealthy };
-        return Some((health, flaw));
+        return Some(flaw);
     }
     // A certificate that lives for a week is renewed later than a week before its end.
     let life = leaf.not_after.saturating_sub(leaf.not_before) / 86_400;

@@ -75,8 +75,9 @@ pub fn mismatch() -> Conclusion {
     Conclusion::mismatch("it answered, but not as PostgreSQL")
 }
 
-/// Adds what TLS has shown. An expired certificate is a flaw; an untrusted one
-/// is what most installations have, because libpq does not verify by default.
+/// Adds what TLS has shown. libpq does not verify by default: an untrusted
+/// certificate is what most installations have and no flaw, and an expired one
+/// stops only the clients that verify, so it degrades and no more.
 pub fn with_tls(conclusion: Conclusion, session: &TlsSession, now: i64) -> Conclusion {
     let expired = session.leaf().is_some_and(|leaf| leaf.days_left(now) < 0);
     let mut conclusion = conclusion.tls_findings(session, now);

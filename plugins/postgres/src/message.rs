@@ -88,7 +88,7 @@ fn is_known(kind: &u8) -> bool {
 fn read(kind: u8, body: &[u8]) -> Result<Option<Message>, Cut> {
     let mut reader = Reader::new(body);
     Ok(match kind {
-        b'R' => Some(read_authentication(&mut reader)?),
+        b'R' => read_authentication(&mut reader)?,
         b'E' => read_report(&mut reader)?.map(Message::Error),
         b'N' => read_report(&mut reader)?.map(|_| Message::Notice),
         b'S' => Some(Message::Parameter { name: text(&mut reader)?, value: text(&mut reader)? }),
@@ -99,15 +99,27 @@ fn read(kind: u8, body: &[u8]) -> Result<Option<Message>, Cut> {
     })
 }
 
-fn read_authentication(reader: &mut Reader) -> Result<Message, Cut> {
-    const SASL: u32 = 10;
+/// The first request of an authentication; none when the protocol has none such
+/// (chapter 54.7: each is of one length, but for SASL's list of names).
+fn read_authentication(reader: &mut Reader) -> Result<Option<Message>, Cut> {
     let method = reader.u32_be()?;
     let mut mechanisms = Vec::new();
-    // Names until an empty one; the message's own length bounds them.
-    while method == SASL && !matches!(reader.rest(), [] | [0]) {
-        mechanisms.push(text(reader)?);
-    }
-    Ok(Message::Authentication { method, mechanisms })
+    let has_its_form = match (method, reader.rest()) {
+        // Ok, Kerberos 5, a password in clear, GSS, SSPI.
+        (0 | 2 | 3 | 7 | 9, rest) => rest.is_empty(),
+        // A password with MD5: four bytes of salt.
+        (5, rest) => rest.len() == 4,
+        // SASL: names until an empty one.
+        (10, rest) => {
+            let ends = rest.len() > 1 && rest.ends_with(&[0, 0]);
+            while ends && reader.rest() != [0] {
+                mechanisms.push(text(reader)?);
+            }
+            ends
+        }
+        _ => false,
+    };
+    Ok(has_its_form.then_some(Message::Authentication { method, mechanisms }))
 }
 
 /// Fields, each a letter and a text, until an empty one. Without an SQLSTATE it

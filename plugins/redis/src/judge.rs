@@ -72,8 +72,8 @@ pub fn mismatch() -> Conclusion {
 /// Adds what TLS has shown; clients of Redis verify the certificate.
 pub fn with_tls(conclusion: Conclusion, session: &TlsSession, now: i64) -> Conclusion {
     let mut conclusion = conclusion.tls_findings(session, now);
-    if let (Some(flaw), Health::Healthy) = (session.flaw(now), conclusion.health) {
-        conclusion.health = Health::Degraded;
+    if let (Some((health, flaw)), Health::Healthy) = (session.flaw(now), conclusion.health) {
+        conclusion.health = health;
         conclusion.summary = format!("{}; {flaw}", conclusion.summary);
     }
     conclusion

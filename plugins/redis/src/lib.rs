@@ -13,11 +13,11 @@
 //! - confirmed and healthy: `+PONG`, or it asks for a password (`-NOAUTH`, or a
 //!   refusal of the command for this user, `-NOPERM`);
 //! - confirmed and degraded: `-DENIED` (protected mode: it serves its own machine
-//!   only), an unknown error, or a certificate that a client would not accept;
-//! - confirmed and unhealthy: `-LOADING` (reading its data), `-MASTERDOWN` (a
+//!   only), PING switched off, read-only, or a certificate that is not trusted here;
+//! - confirmed and unhealthy: a certificate that has expired, `-LOADING` (reading its data), `-MASTERDOWN` (a
 //!   replica without its master), `-BUSY` (a script holds it), `-MISCONF`,
-//!   `-ERR max number of clients reached`;
-//! - mismatch: anything else.
+//!   `-NOREPLICAS`, `-OOM`, `-ERR max number of clients reached`;
+//! - mismatch: anything else, an error that Redis does not have included.
 //!
 //! Findings: `redis.reply`, and the `tls.*` of the session.
 //!

@@ -1,6 +1,6 @@
 //! What a TLS session says, the same way in every plugin.
 
-use crate::{Certificate, Conclusion, TlsOptions, TlsSession, Trust};
+use crate::{Certificate, Conclusion, Health, TlsOptions, TlsSession, Trust};
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -27,20 +27,26 @@ impl TlsSession {
         self.certificates.first()
     }
 
-    /// Why a careful client would not go on, in words for a summary.
+    /// Why a client that verifies would not go on: how bad, and in words for a
+    /// summary. Dates that are over or not begun are unhealthy, because they are
+    /// so for every client; a chain that is not trusted here is degraded, because
+    /// the service's own clients may trust it.
     ///
     /// The dates come first: they are the flaw that time brings by itself, and
     /// they are what one renews.
-    pub fn flaw(&self, now: i64) -> Option<String> {
+    pub fn flaw(&self, now: i64) -> Option<(Health, String)> {
         let days = self.leaf().map(|leaf| (leaf.days_left(now), leaf.not_before));
         match (days, &self.trust) {
             (Some((left, _)), _) if left < 0 => {
-                Some(format!("its certificate expired {} ago", days_in_words(-left)))
+                let ago = days_in_words(-left);
+                Some((Health::Unhealthy, format!("its certificate expired {ago} ago")))
             }
             (Some((_, from)), _) if now < from => {
-                Some("its certificate is not valid yet".to_owned())
+                Some((Health::Unhealthy, "its certificate is not valid yet".to_owned()))
             }
-            (_, Trust::Untrusted(why)) => Some(format!("its certificate is not trusted: {why}")),
+            (_, Trust::Untrusted(why)) => {
+                Some((Health::Degraded, format!("its certificate is not trusted: {why}")))
+            }
             _ => None,
         }
     }
@@ -106,13 +112,16 @@ mod tests {
         let session = session(0, 10 * DAY, Trust::Untrusted("expired".to_owned()));
         assert_eq!(session.leaf().map(|leaf| leaf.days_left(10 * DAY + 3600)), Some(-1));
         let flaw = session.flaw(10 * DAY + 3600);
-        assert_eq!(flaw.as_deref(), Some("its certificate expired less than a day ago"));
+        let expected = "its certificate expired less than a day ago".to_owned();
+        assert_eq!(flaw, Some((Health::Unhealthy, expected)));
     }
 
     #[test]
     fn a_certificate_of_the_future_is_a_flaw_and_a_trusted_one_is_none() {
         let future = session(5 * DAY, 10 * DAY, Trust::Trusted).flaw(DAY);
-        assert_eq!(future.as_deref(), Some("its certificate is not valid yet"));
+        assert_eq!(future, Some((Health::Unhealthy, "its certificate is not valid yet".to_owned())));
+        let private = session(0, 10 * DAY, Trust::Untrusted("unknown issuer".to_owned())).flaw(DAY);
+        assert_eq!(private.map(|(health, _)| health), Some(Health::Degraded));
         assert_eq!(session(0, 10 * DAY, Trust::Trusted).flaw(DAY), None);
     }
 

@@ -17,7 +17,9 @@
 //! - confirmed and unhealthy: the server says that it takes no more connections
 //!   (OpenSSH's `MaxStartups`: "Exceeded MaxStartups", or "Not allowed at this
 //!   time", in place of its string);
-//! - mismatch: text without such a string, or bytes that are none.
+//! - mismatch: text without such a string, bytes that are none, or a line that
+//!   begins as mail, web or news servers greet (`220 `, `* OK`, `HTTP/`, ...),
+//!   which ends the reading at once.
 //!
 //! Findings: `ssh.protocol`, `ssh.software`, `ssh.comments`.
 //!
