@@ -52,6 +52,7 @@ fn probe(world: World, settings: Settings) -> (Vec<Probed>, Duration, ScriptedNe
         .peers
         .iter()
         .map(|peer| Block {
+            count: 1,
             target: Arc::from(peer.address.to_string()),
             hosts: Box::new(std::iter::once(SocketAddr::new(peer.address, 0))),
             ports: peer.ports.keys().enumerate().map(|(i, (t, p))| (i as u32, *p, *t)).collect(),

@@ -102,7 +102,7 @@ impl Sources {
         let ports: Vec<(u32, u16, Transport)> =
             target.ports.iter().enumerate().map(|(n, p)| (n as u32, p.port, p.transport)).collect();
         self.total = self.total.saturating_add(count.saturating_mul(ports.len() as u64));
-        self.blocks.push(Block { target: target.text.clone(), hosts, ports: ports.into() });
+        self.blocks.push(Block { target: target.text.clone(), hosts, count, ports: ports.into() });
     }
 }
 

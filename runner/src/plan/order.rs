@@ -15,12 +15,15 @@ pub struct Block {
     pub target: Arc<str>,
     /// Addresses, with zone and without port; walked lazily, once.
     pub hosts: Box<dyn Iterator<Item = SocketAddr> + Send>,
+    /// How many they are; may saturate.
+    pub count: u64,
     /// Ports of each host, in the order in which they are to be probed, with
     /// their place in the user's own order.
     pub ports: Arc<[(u32, u16, Transport)]>,
 }
 
-/// Walks blocks as endpoints, with the place of each in the user's order.
+/// Walks blocks as endpoints, with the place of each in the user's order,
+/// counted from 0 without gaps.
 ///
 /// Hosts of a block are taken in groups and each group port by port, so that
 /// no peer gets all its packets in one burst. No block is ever expanded.
@@ -30,10 +33,9 @@ pub fn interleave(
     let mut base = 0u64;
     blocks.flat_map(move |block| {
         let start = base;
-        let Block { target, mut hosts, ports } = block;
+        let Block { target, mut hosts, count, ports } = block;
         let mut taken = 0u64;
-        // The size of a block is known only at its end; leave room for 2^40 rows each.
-        base += 1 << 40;
+        base = base.saturating_add(count.saturating_mul(ports.len() as u64));
         std::iter::from_fn(move || {
             let group: Vec<SocketAddr> = hosts.by_ref().take(GROUP).collect();
             let first = taken;
@@ -64,6 +66,7 @@ mod tests {
         let ports = ports.iter().enumerate().map(|(i, p)| (i as u32, *p, Transport::Tcp));
         Block {
             target: "t".into(),
+            count: hosts.into(),
             hosts: Box::new((0..hosts).map(|n| SocketAddr::from(([10, 0, 0, n], 0)))),
             ports: ports.collect(),
         }
@@ -87,6 +90,8 @@ mod tests {
         let blocks = [block(2, &[80, 443]), block(1, &[22])];
         let mut walked: Vec<_> = interleave(blocks.into_iter()).collect();
         walked.sort_by_key(|(order, ..)| *order);
+        let orders: Vec<u64> = walked.iter().map(|(order, ..)| *order).collect();
+        assert_eq!(orders, [0, 1, 2, 3, 4]);
         let rows: Vec<String> = walked.iter().map(|(_, _, e)| e.socket.to_string()).collect();
         assert_eq!(
             rows,

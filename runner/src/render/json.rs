@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -6,56 +8,88 @@ use super::Renderer;
 use crate::model::Outcome;
 use crate::report::{EndpointRow, Footer, HeadRow, Header, TailRow};
 
-/// One JSON document, written when the run is over.
+/// One JSON document: its rows in the user's order, each written as soon as those
+/// before it are.
 pub(super) struct Document {
     out: Box<dyn Write + Send>,
-    head: Option<HeadRow>,
-    outcomes: Vec<Outcome>,
+    /// Bytes on their way out. Rows are made here, then leave in large pieces.
+    buffer: Vec<u8>,
+    rows: u64,
+    /// The place of the next row, while none before it is missing.
+    next: u64,
+    /// Rows that came before their turn, as text: half the size of an outcome.
+    early: BinaryHeap<Reverse<(u64, Box<[u8]>)>>,
 }
+
+/// Bytes that are written at once.
+const PIECE: usize = 64 * 1024;
 
 impl Document {
     pub fn new(out: Box<dyn Write + Send>) -> Document {
-        Document { out, head: None, outcomes: Vec::new() }
+        let buffer = Vec::with_capacity(PIECE + 4096);
+        Document { out, buffer, rows: 0, next: 0, early: BinaryHeap::new() }
     }
-}
 
-/// A document without holding its rows twice: they are written one by one.
-#[derive(Serialize)]
-struct Whole<'a> {
-    #[serde(flatten)]
-    head: &'a HeadRow,
-    endpoints: Rows<'a>,
-    #[serde(flatten)]
-    tail: &'a TailRow,
-}
+    fn separate(&mut self) {
+        if self.rows > 0 {
+            self.buffer.push(b',');
+        }
+        self.rows += 1;
+    }
 
-struct Rows<'a>(&'a [Outcome]);
+    /// Takes the rows whose turn has come, or all when none will come any more.
+    fn take_early(&mut self, all: bool) -> io::Result<()> {
+        while let Some(Reverse((order, _))) = self.early.peek()
+            && (all || *order == self.next)
+            && let Some(Reverse((order, row))) = self.early.pop()
+        {
+            self.separate();
+            self.buffer.extend_from_slice(&row);
+            self.next = order + 1;
+            self.flush_when(PIECE)?;
+        }
+        Ok(())
+    }
 
-impl Serialize for Rows<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(EndpointRow::from))
+    fn flush_when(&mut self, full: usize) -> io::Result<()> {
+        if self.buffer.len() >= full {
+            self.out.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
     }
 }
 
 impl Renderer for Document {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
-        self.head = Some(HeadRow::from(header));
+        serde_json::to_writer(&mut self.buffer, &HeadRow::from(header))?;
+        // The rows and the tail are fields of the same object.
+        self.buffer.pop();
+        self.buffer.extend_from_slice(b",\"endpoints\":[");
         Ok(())
     }
 
     fn outcome(&mut self, outcome: Outcome) -> io::Result<()> {
-        self.outcomes.push(outcome);
-        Ok(())
+        let row = EndpointRow::from(&outcome);
+        if outcome.order != self.next {
+            let text = serde_json::to_vec(&row)?.into_boxed_slice();
+            self.early.push(Reverse((outcome.order, text)));
+            return Ok(());
+        }
+        self.separate();
+        serde_json::to_writer(&mut self.buffer, &row)?;
+        self.next += 1;
+        self.flush_when(PIECE)?;
+        self.take_early(false)
     }
 
     fn end(&mut self, footer: &Footer) -> io::Result<()> {
-        self.outcomes.sort_by_key(|o| o.order);
-        let tail = TailRow::from(footer);
-        if let Some(head) = &self.head {
-            let whole = Whole { head, endpoints: Rows(&self.outcomes), tail: &tail };
-            serde_json::to_writer(&mut self.out, &whole)?;
-        }
-        self.out.write_all(b"\n")?;
+        self.take_early(true)?;
+        self.buffer.extend_from_slice(b"],");
+        let tail = serde_json::to_vec(&TailRow::from(footer))?;
+        self.buffer.extend_from_slice(tail.get(1..).unwrap_or_default());
+        self.buffer.push(b'\n');
+        self.flush_when(0)?;
         self.out.flush()
     }
 }

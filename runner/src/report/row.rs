@@ -202,6 +202,10 @@ fn address_text(socket: std::net::SocketAddr) -> String {
 
 /// The symbolic name of an error number, for example `ECONNREFUSED`.
 pub fn errno_name(errno: i32) -> Cow<'static, str> {
+    // The one of every closed port, without an allocation.
+    if errno == nix::libc::ECONNREFUSED {
+        return Cow::Borrowed("ECONNREFUSED");
+    }
     match nix::errno::Errno::from_raw(errno) {
         nix::errno::Errno::UnknownErrno => Cow::Owned(errno.to_string()),
         known => Cow::Owned(format!("{known:?}")),
