@@ -30,6 +30,9 @@ const REMEMBERED: usize = 20_000;
 /// Endpoints that are traced in one run: each takes seconds.
 const MOST_TRACES: usize = 64;
 
+/// A reader of JSON lines waits no longer than this for a row that is there.
+const FLUSH: Duration = Duration::from_millis(100);
+
 /// Endpoints in the user's order, with their place in it.
 pub(super) type Endpoints<'a> = Box<dyn Iterator<Item = (u64, Arc<str>, Endpoint)> + 'a>;
 
@@ -59,6 +62,8 @@ pub(super) struct Round<'a> {
     pending: HashMap<u64, Outcome>,
     done: u64,
     open: u64,
+    /// When rows were last pushed out to whoever reads along.
+    flushed: Moment,
     /// Writing failed; there is nobody to write for.
     broken: Option<io::Error>,
 }
@@ -101,6 +106,7 @@ impl<'a> Round<'a> {
             pending: HashMap::new(),
             done: 0,
             open: 0,
+            flushed: Moment::START,
             broken: None,
         }
     }
@@ -175,6 +181,7 @@ impl<'a> Round<'a> {
             if let Ok((order, result)) = self.checks.finished().recv_timeout(TURN) {
                 self.checked(order, result);
             }
+            self.write(|r| r.flush());
             self.progress.update(self.done, Some(self.total), self.open);
         }
         // Interrupted: what was measured is shown without its check.
@@ -277,8 +284,12 @@ impl Follow for Round<'_> {
         }
     }
 
-    fn turn(&mut self, _: usize, _: Moment) -> bool {
+    fn turn(&mut self, _: usize, now: Moment) -> bool {
         self.take_checked();
+        if now.since(self.flushed) >= FLUSH {
+            self.flushed = now;
+            self.write(|r| r.flush());
+        }
         self.progress.update(self.done, Some(self.total), self.open);
         self.stop.is_asked()
     }

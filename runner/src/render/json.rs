@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Renderer;
+use super::background::Rows;
 use crate::model::Outcome;
 use crate::report::{EndpointRow, Footer, HeadRow, Header, TailRow};
 
@@ -19,6 +19,8 @@ pub(super) struct Document {
     next: u64,
     /// Rows that came before their turn, as text: half the size of an outcome.
     early: BinaryHeap<Reverse<(u64, Box<[u8]>)>>,
+    /// Where such a row is made, so that its text is copied once and not grown.
+    scratch: Vec<u8>,
 }
 
 /// Bytes that are written at once.
@@ -27,7 +29,7 @@ const PIECE: usize = 64 * 1024;
 impl Document {
     pub fn new(out: Box<dyn Write + Send>) -> Document {
         let buffer = Vec::with_capacity(PIECE + 4096);
-        Document { out, buffer, rows: 0, next: 0, early: BinaryHeap::new() }
+        Document { out, buffer, rows: 0, next: 0, early: BinaryHeap::new(), scratch: Vec::new() }
     }
 
     fn separate(&mut self) {
@@ -60,7 +62,7 @@ impl Document {
     }
 }
 
-impl Renderer for Document {
+impl Rows for Document {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
         serde_json::to_writer(&mut self.buffer, &HeadRow::from(header))?;
         // The rows and the tail are fields of the same object.
@@ -69,11 +71,12 @@ impl Renderer for Document {
         Ok(())
     }
 
-    fn outcome(&mut self, outcome: Outcome) -> io::Result<()> {
-        let row = EndpointRow::from(&outcome);
+    fn row(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let row = EndpointRow::from(outcome);
         if outcome.order != self.next {
-            let text = serde_json::to_vec(&row)?.into_boxed_slice();
-            self.early.push(Reverse((outcome.order, text)));
+            self.scratch.clear();
+            serde_json::to_writer(&mut self.scratch, &row)?;
+            self.early.push(Reverse((outcome.order, self.scratch.as_slice().into())));
             return Ok(());
         }
         self.separate();
@@ -81,6 +84,11 @@ impl Renderer for Document {
         self.next += 1;
         self.flush_when(PIECE)?;
         self.take_early(false)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Nobody can read half a document.
+        Ok(())
     }
 
     fn end(&mut self, footer: &Footer) -> io::Result<()> {
@@ -117,14 +125,18 @@ impl Lines {
     }
 }
 
-impl Renderer for Lines {
+impl Rows for Lines {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
         self.line("start", &HeadRow::from(header))?;
         self.out.flush()
     }
 
-    fn outcome(&mut self, outcome: Outcome) -> io::Result<()> {
-        self.line("endpoint", &EndpointRow::from(&outcome))
+    fn row(&mut self, outcome: &Outcome) -> io::Result<()> {
+        self.line("endpoint", &EndpointRow::from(outcome))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn end(&mut self, footer: &Footer) -> io::Result<()> {

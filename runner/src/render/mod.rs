@@ -5,6 +5,7 @@
 //! [`talk`]. Text from networks and plugins passes [`escape`] before it
 //! reaches a terminal.
 
+mod background;
 mod escape;
 pub mod explain;
 mod json;
@@ -15,6 +16,7 @@ mod table;
 pub mod talk;
 pub mod trace;
 
+use background::Background;
 pub use escape::escape;
 pub use progress::Progress;
 pub use style::Style;
@@ -44,6 +46,8 @@ pub trait Renderer: Send {
     fn begin(&mut self, header: &Header) -> io::Result<()>;
     /// An endpoint is done.
     fn outcome(&mut self, outcome: Outcome) -> io::Result<()>;
+    /// Whoever reads along should now see every row that is not held back for its order.
+    fn flush(&mut self) -> io::Result<()>;
     /// The run is over.
     fn end(&mut self, footer: &Footer) -> io::Result<()>;
 }
@@ -52,8 +56,8 @@ pub trait Renderer: Send {
 pub fn renderer(format: Format, style: Style, out: Box<dyn io::Write + Send>) -> Box<dyn Renderer> {
     match format {
         Format::Table => Box::new(table::Table::new(out, style)),
-        Format::Json => Box::new(json::Document::new(out)),
-        Format::JsonLines => Box::new(json::Lines::new(out)),
+        Format::Json => Box::new(Background::new(Box::new(json::Document::new(out)))),
+        Format::JsonLines => Box::new(Background::new(Box::new(json::Lines::new(out)))),
     }
 }
 

@@ -151,6 +151,11 @@ impl Renderer for Table {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        // Columns are as wide as their widest cell.
+        Ok(())
+    }
+
     fn end(&mut self, footer: &Footer) -> io::Result<()> {
         let mut outcomes = std::mem::take(&mut self.outcomes);
         outcomes.sort_by_key(|o| o.order);
