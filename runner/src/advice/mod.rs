@@ -12,7 +12,7 @@ pub use rules::{RULES, Rule};
 
 use std::net::IpAddr;
 
-use crate::model::{Outcome, PortState, Transport};
+use crate::model::{Outcome, Transport};
 use crate::vantage::Listeners;
 
 /// What a rule may look at besides the endpoint itself.
@@ -21,8 +21,8 @@ pub struct Context<'a> {
     pub is_own: &'a dyn Fn(IpAddr) -> bool,
     /// What listens on this machine; read when first asked for.
     pub listeners: &'a dyn Fn() -> &'a Listeners,
-    /// State of another endpoint of this run, if it was measured.
-    pub state_of: &'a dyn Fn(IpAddr, u16, Transport) -> Option<PortState>,
+    /// Whether another endpoint of this run was found open so far.
+    pub is_open: &'a dyn Fn(IpAddr, u16, Transport) -> bool,
 }
 
 /// Most sentences under one row.

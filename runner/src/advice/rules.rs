@@ -111,10 +111,16 @@ fn bound_elsewhere(o: &Outcome, c: &Context<'_>) -> Option<String> {
 
 fn nothing_listens(o: &Outcome, c: &Context<'_>) -> Option<String> {
     let own = is_refused(o) && (c.is_own)(o.endpoint.ip());
-    (own && listeners(o, c).is_empty()).then(|| {
-        let flag = if o.endpoint.transport == Transport::Tcp { "t" } else { "u" };
-        format!("nothing listens on port {} of this machine: is the service started? (ss -ln{flag}p shows what is)", o.endpoint.port())
-    })
+    // Not formatted: a scan of all ports says it tens of thousands of times.
+    let sentence = match o.endpoint.transport {
+        Transport::Tcp => {
+            "nothing listens here on this machine: is the service started? (ss -lntp shows what is)"
+        }
+        Transport::Udp => {
+            "nothing listens here on this machine: is the service started? (ss -lnup shows what is)"
+        }
+    };
+    (own && listeners(o, c).is_empty()).then(|| sentence.to_owned())
 }
 
 fn wrong_transport(o: &Outcome, c: &Context<'_>) -> Option<String> {
@@ -122,8 +128,9 @@ fn wrong_transport(o: &Outcome, c: &Context<'_>) -> Option<String> {
         Transport::Tcp => Transport::Udp,
         Transport::Udp => Transport::Tcp,
     };
-    let open = (c.state_of)(o.endpoint.ip(), o.endpoint.port(), other) == Some(PortState::Open);
-    (o.state != PortState::Open && open)
+    let open = o.state != PortState::Open
+        && (c.is_open)(o.endpoint.ip(), o.endpoint.port(), other);
+    open
         .then(|| format!("{}/{other} is open here: was that the one you meant?", o.endpoint.port()))
 }
 

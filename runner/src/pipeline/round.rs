@@ -2,7 +2,7 @@
 //! their rows go.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use crate::render::{Progress, Renderer};
 use crate::report::{Footer, NameConclusion};
 use crate::vantage::{Listeners, Vantage};
 
-/// Rows whose states are remembered for advice about their neighbours. A
-/// larger run is flat in memory and does without.
+/// Open endpoints that are remembered for advice about others, and rows of one
+/// name. A larger run is flat in memory and does without.
 const REMEMBERED: usize = 20_000;
 
 /// Endpoints that are traced in one run: each takes seconds.
@@ -55,7 +55,7 @@ pub(super) struct Round<'a> {
     /// Rows whose way is still to be traced; none when nobody asked.
     pub untraced: Option<Vec<(Outcome, Ask)>>,
     listeners: OnceCell<Listeners>,
-    states: HashMap<(IpAddr, u16, Transport), PortState>,
+    opens: HashSet<(IpAddr, u16, Transport)>,
     /// Rows of names with several addresses.
     plural: HashMap<Arc<str>, Vec<Outcome>>,
     /// Rows that wait for their check.
@@ -101,7 +101,7 @@ impl<'a> Round<'a> {
             series: parts.series,
             untraced: parts.trace.then(Vec::new),
             listeners: OnceCell::new(),
-            states: HashMap::new(),
+            opens: HashSet::new(),
             plural: parts.plural.into_iter().map(|name| (name, Vec::new())).collect(),
             pending: HashMap::new(),
             done: 0,
@@ -132,23 +132,25 @@ impl<'a> Round<'a> {
 
     /// Takes a row that is complete, its check included.
     pub fn emit(&mut self, mut outcome: Outcome) {
-        if let Some(mut series) = self.series.remove(&outcome.order) {
+        if !self.series.is_empty()
+            && let Some(mut series) = self.series.remove(&outcome.order)
+        {
             series.add(&outcome);
             outcome.notes.push(Note::Rounds(series.summary()));
         }
         self.done += 1;
         self.open += u64::from(outcome.state == PortState::Open);
         self.tally.add(&outcome);
-        if self.states.len() < REMEMBERED {
+        if outcome.state == PortState::Open && self.opens.len() < REMEMBERED {
             let endpoint = outcome.endpoint;
-            self.states.insert((endpoint.ip(), endpoint.port(), endpoint.transport), outcome.state);
+            self.opens.insert((endpoint.ip(), endpoint.port(), endpoint.transport));
         }
         if self.advice {
             let listeners = || self.listeners.get_or_init(Listeners::read);
             let context = Context {
                 is_own: &|ip| self.vantage.is_own(ip),
                 listeners: &listeners,
-                state_of: &|ip, port, transport| self.states.get(&(ip, port, transport)).copied(),
+                is_open: &|ip, port, transport| self.opens.contains(&(ip, port, transport)),
             };
             outcome.advice = advise(&outcome, &context);
         }

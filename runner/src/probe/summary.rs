@@ -124,10 +124,12 @@ fn round_trip(observation: &Observation) -> Option<Duration> {
 
 /// Attempts that something came back for which says anything of the endpoint.
 fn answered(question: &Question<'_>) -> u16 {
-    let mut seen = [false; 256];
+    // A bit for each attempt.
+    let mut seen = [0u64; 4];
     for observation in question.observations {
-        seen[usize::from(observation.attempt)] |=
-            is_from_network(&observation.signal) && means_anything(question, observation);
+        if is_from_network(&observation.signal) && means_anything(question, observation) {
+            seen[usize::from(observation.attempt / 64)] |= 1 << (observation.attempt % 64);
+        }
     }
-    seen.iter().filter(|s| **s).count() as u16
+    seen.iter().map(|bits| bits.count_ones() as u16).sum()
 }
