@@ -121,9 +121,10 @@ impl Plan {
     pub(super) fn leave_window(&mut self, peer: u32, in_window: bool) {
         let peer = &mut self.peers[peer as usize];
         peer.in_window -= u32::from(in_window);
-        if peer.has_room()
-            && let Some(next) = peer.waiting.pop_front()
-        {
+        // One for the place that is free now, and one for what the window has grown
+        // by: with one alone it would never be filled. Who finds no room waits again.
+        let room = if peer.has_room() { peer.waiting.len().min(2) } else { 0 };
+        for next in peer.waiting.drain(..room).rev() {
             self.waiting -= 1;
             self.fresh.push_front(next);
         }
