@@ -102,9 +102,11 @@ impl Plan {
         }
     }
 
-    /// Whether a silent UDP port may be judged before its time: it was asked
-    /// often enough over a second, each time with many round trips to answer
-    /// in, and within a budget that was seen not to be spent.
+    /// Whether a silent port may be judged before its time. A UDP port: it was
+    /// asked often enough over a second, each time with many round trips to answer
+    /// in, and within a budget that was seen not to be spent. A TCP port: so many
+    /// others of the peer refused at once, and not one packet of theirs was lost,
+    /// that neither the path nor the machine explains the silence.
     pub(super) fn may_settle_early(&mut self, index: u32, now: Moment) -> bool {
         if self.settings.timeout.is_some() || self.settings.attempts.is_some() {
             return false;
@@ -114,9 +116,13 @@ impl Plan {
         let needed = self.needed_sandwiches(peer);
         let known = &self.peers[peer as usize];
         let near = known.slowest <= SHORT && known.share_lost() <= 0.02;
+        let lively = known.tcp.refused >= schedule::LIVELY && known.lost == 0;
         let entry = self.entry(index);
-        near && entry.ask.endpoint.transport == Transport::Udp
-            && !entry.heard
+        if entry.ask.endpoint.transport == Transport::Tcp {
+            let waited = entry.waited(now) >= schedule::EARLY_TCP;
+            return near && lively && waited && !entry.heard && entry.soft == 0;
+        }
+        near && !entry.heard
             && entry.sent >= schedule::EARLY_ATTEMPTS
             && entry.sandwiches >= needed
             && entry.waited(now) >= schedule::EARLY

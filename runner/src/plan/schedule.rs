@@ -15,6 +15,21 @@ pub const TIMEOUT: Duration = Duration::from_millis(3300);
 /// to answer for closed ports all the while and its round trip is short.
 pub const EARLY: Duration = Duration::from_millis(1000);
 
+/// The same for TCP: three attempts and two of the kernel's SYNs have left, each
+/// with a third of a second to be answered in.
+pub const EARLY_TCP: Duration = Duration::from_millis(1400);
+
+/// Ports of a peer that must have been refused for that, none with a lost packet.
+pub const LIVELY: u32 = 64;
+
+/// When silence may be judged early.
+pub const fn early(transport: Transport) -> Duration {
+    match transport {
+        Transport::Tcp => EARLY_TCP,
+        Transport::Udp => EARLY,
+    }
+}
+
 /// Attempts that must be silent by then. At 10 % of lost round trips five in a
 /// row are lost once in 100,000 times.
 pub const EARLY_ATTEMPTS: u16 = 5;

@@ -117,10 +117,9 @@ impl Plan {
     pub(super) fn schedule_next(&mut self, index: u32, now: Moment) {
         let due = self.next_due(index);
         let entry = self.entry(index);
-        let early = (entry.ask.endpoint.transport == Transport::Udp)
-            .then(|| entry.first_sent().map(|first| first + schedule::EARLY))
-            .flatten()
-            .filter(|early| *early > now);
+        let transport = entry.ask.endpoint.transport;
+        let early = entry.first_sent().map(|first| first + schedule::early(transport));
+        let early = early.filter(|early| *early > now);
         let window = entry
             .in_window
             .then(|| now + schedule::due(Transport::Tcp, 1))
