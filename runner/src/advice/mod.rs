@@ -1,14 +1,19 @@
 //! Rules from evidence to the next step, in plain words.
 //!
 //! A rule looks at the evidence of one endpoint, and at what else is known of
-//! its peer and of this machine, and says what to do next. Rules never change
-//! a verdict. Start reading at [`advise`]; the rules are in [`RULES`].
+//! its peer and of this machine, and says what to do next, with one command
+//! that would confirm it. Rules never change a verdict. Start reading at
+//! [`RULES`]; `scenarios.rs` holds each of them to a made-up case.
 
+mod local;
 mod name;
-mod rules;
+mod refusal;
+#[cfg(test)]
+mod scenarios;
+mod service;
+mod silence;
 
 pub use name::conclude_name;
-pub use rules::{RULES, Rule};
 
 use std::net::IpAddr;
 
@@ -25,8 +30,131 @@ pub struct Context<'a> {
     pub is_open: &'a dyn Fn(IpAddr, u16, Transport) -> bool,
 }
 
+/// One rule.
+pub struct Rule {
+    /// kebab-case, for tests and documents.
+    pub name: &'static str,
+    /// What it looks at and when it speaks, in one line.
+    pub about: &'static str,
+    /// The sentence, when the rule applies. It may hold text from a network or
+    /// a plugin: escape before showing.
+    pub say: fn(&Outcome, &Context<'_>) -> Option<String>,
+}
+
+/// All rules. The first [`MOST`] that apply are shown, so the more specific
+/// stand first.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "bound-elsewhere",
+        about: "refused here while a listener is bound to another own address",
+        say: local::bound_elsewhere,
+    },
+    Rule {
+        name: "nothing-listens",
+        about: "refused on an own address where nothing listens",
+        say: local::nothing_listens,
+    },
+    Rule {
+        name: "own-rejection",
+        about: "refused on an own address although something listens there",
+        say: local::own_rejection,
+    },
+    Rule {
+        name: "could-not-measure",
+        about: "this machine was in the way: no route, own firewall, a limit",
+        say: local::could_not_measure,
+    },
+    Rule {
+        name: "wrong-transport",
+        about: "not open, but the same port of the other transport is",
+        say: refusal::wrong_transport,
+    },
+    Rule {
+        name: "refused",
+        about: "the target's RST, or its port-unreachable for UDP",
+        say: refusal::refused,
+    },
+    Rule {
+        name: "rejected-by-target",
+        about: "an ICMP refusal by the target itself",
+        say: refusal::rejected_by_target,
+    },
+    Rule {
+        name: "rejected-on-the-way",
+        about: "an ICMP refusal by rule of somebody on the way",
+        say: refusal::rejected_on_the_way,
+    },
+    Rule {
+        name: "no-neighbour",
+        about: "no ARP or neighbour answer on our own link",
+        say: refusal::no_neighbour,
+    },
+    Rule { name: "routing-loop", about: "packets expire on the way", say: refusal::routing_loop },
+    Rule {
+        name: "host-down",
+        about: "the last router gets no answer from the host",
+        say: refusal::host_down,
+    },
+    Rule { name: "no-way", about: "a router knows no way to the target", say: refusal::no_way },
+    Rule {
+        name: "icmp-budget",
+        about: "the ICMP budget withholds the proof",
+        say: silence::icmp_budget,
+    },
+    Rule {
+        name: "silent-port",
+        about: "silence, while control ports are answered",
+        say: silence::silent_port,
+    },
+    Rule {
+        name: "dark-address",
+        about: "silence of the whole address",
+        say: silence::dark_address,
+    },
+    Rule {
+        name: "dropped-behind-a-front",
+        about: "silence, while control ports are open",
+        say: silence::dropped_behind_a_front,
+    },
+    Rule {
+        name: "ungraded-silence",
+        about: "silence without control probes beside it",
+        say: silence::ungraded,
+    },
+    Rule {
+        name: "generic-payload",
+        about: "UDP silence to a datagram of no protocol",
+        say: silence::generic_payload,
+    },
+    Rule {
+        name: "open-for-everything",
+        about: "ports that nobody uses are open too",
+        say: service::open_for_everything,
+    },
+    Rule {
+        name: "hangs-up",
+        about: "the connection is reset right after the handshake",
+        say: service::hangs_up,
+    },
+    Rule {
+        name: "other-service",
+        about: "open, and another protocol answers",
+        say: service::other_service,
+    },
+    Rule {
+        name: "certificate",
+        about: "a certificate that has expired or soon will",
+        say: service::certificate,
+    },
+    Rule {
+        name: "unhealthy",
+        about: "open, and the service says that it cannot serve",
+        say: service::unhealthy,
+    },
+];
+
 /// Most sentences under one row.
-const MOST: usize = 2;
+pub const MOST: usize = 2;
 
 /// What to do next about one endpoint; nothing when all is well.
 pub fn advise(outcome: &Outcome, context: &Context<'_>) -> Vec<String> {

@@ -1,41 +1,89 @@
-use crate::model::{Outcome, PortState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::model::{Outcome, PortState, Transport};
+
+/// Ports that are told apart in one sentence; more would hide the point.
+const MOST_SENTENCES: usize = 2;
 
 /// What the addresses of one name say together, when they do not all say the
 /// same: a family that is broken, an address that is dead.
 ///
-/// `rows` are all endpoints of the name; they are compared port by port.
+/// `rows` are all endpoints of the name. They are compared port by port, and
+/// ports that tell the same story are told as one.
 pub fn conclude_name(rows: &[&Outcome]) -> Option<String> {
-    let mut addresses: Vec<_> = rows.iter().map(|r| r.endpoint.ip()).collect();
-    addresses.sort();
-    addresses.dedup();
-    if addresses.len() < 2 {
+    let addresses: BTreeSet<IpAddr> = rows.iter().map(|r| r.endpoint.ip()).collect();
+    let mut ports: BTreeMap<(u16, Transport), BTreeMap<IpAddr, &Outcome>> = BTreeMap::new();
+    for row in rows {
+        let port = (row.endpoint.port(), row.endpoint.transport);
+        ports.entry(port).or_default().insert(row.endpoint.ip(), row);
+    }
+    let mut stories: Vec<(String, Vec<String>)> = Vec::new();
+    for ((port, transport), by_address) in &ports {
+        let Some(sentence) = story(by_address) else { continue };
+        let port = format!("{port}/{transport}");
+        match stories.iter_mut().find(|(told, _)| *told == sentence) {
+            Some((_, ports)) => ports.push(port),
+            None => stories.push((sentence, vec![port])),
+        }
+    }
+    if addresses.len() < 2 || stories.is_empty() {
         return None;
     }
-    let good = |ip| rows.iter().any(|r| r.endpoint.ip() == ip && r.state == PortState::Open);
-    let (open, bad): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(|ip| good(*ip));
-    if open.is_empty() || bad.is_empty() {
-        return None;
+    let all = ports.len();
+    let told = stories.iter().take(MOST_SENTENCES).map(|(sentence, ports)| match ports.len() {
+        n if n == all => sentence.clone(),
+        1 => format!("{}: {sentence}", ports[0]),
+        n => format!("{} and {} more ports: {sentence}", ports[0], n - 1),
+    });
+    Some(told.collect::<Vec<_>>().join("; "))
+}
+
+/// What the addresses say about one port, when it is open on some only.
+fn story(by_address: &BTreeMap<IpAddr, &Outcome>) -> Option<String> {
+    let (open, bad): (Vec<_>, Vec<_>) =
+        by_address.iter().partition(|(_, row)| row.state == PortState::Open);
+    // What could not be measured is no fact about the name.
+    let bad: Vec<_> = bad.into_iter().filter(|(_, r)| r.state != PortState::Unknown).collect();
+    let first = bad.first().filter(|_| !open.is_empty())?.1.state;
+    let one_state = bad.iter().all(|(_, row)| row.state == first);
+    let families =
+        (open.iter().all(|(ip, _)| ip.is_ipv4()), bad.iter().all(|(ip, _)| ip.is_ipv6()));
+    let mirrored =
+        (open.iter().all(|(ip, _)| ip.is_ipv6()), bad.iter().all(|(ip, _)| ip.is_ipv4()));
+    if one_state && families == (true, true) {
+        return Some(format!(
+            "IPv4 open, IPv6 {first}: check the AAAA record or {}",
+            suspect(first, "IPv6")
+        ));
     }
-    let state =
-        |ip| rows.iter().find(|r| r.endpoint.ip() == ip).map_or(PortState::Unknown, |r| r.state);
-    let all_v6 = bad.iter().all(|ip| ip.is_ipv6()) && open.iter().all(|ip| ip.is_ipv4());
-    let all_v4 = bad.iter().all(|ip| ip.is_ipv4()) && open.iter().all(|ip| ip.is_ipv6());
-    Some(match (all_v6, all_v4) {
-        (true, _) => {
-            format!("IPv4 open, IPv6 {}: check the AAAA record or the IPv6 firewall", state(bad[0]))
-        }
-        (_, true) => {
-            format!("IPv6 open, IPv4 {}: check the A record or the IPv4 firewall", state(bad[0]))
-        }
-        _ => {
-            let list: Vec<String> = bad.iter().map(|ip| format!("{ip} {}", state(*ip))).collect();
-            let verb = if bad.len() == 1 { "is" } else { "are" };
-            format!(
-                "{} of {} addresses {verb} dead ({}): some clients will fail, others not",
-                bad.len(),
-                addresses.len(),
-                list.join(", ")
-            )
-        }
-    })
+    if one_state && mirrored == (true, true) {
+        return Some(format!(
+            "IPv6 open, IPv4 {first}: check the A record or {}",
+            suspect(first, "IPv4")
+        ));
+    }
+    let list: Vec<String> = bad.iter().map(|(ip, row)| format!("{ip} {}", row.state)).collect();
+    let silent = bad.iter().all(|(_, row)| row.state != PortState::Closed);
+    let what = match (one_state && first == PortState::Closed, silent, bad.len()) {
+        (true, _, 1) => "refuses",
+        (true, ..) => "refuse",
+        (_, true, 1) => "is dead",
+        (_, true, _) => "are dead",
+        _ => "are not open",
+    };
+    Some(format!(
+        "{} of {} addresses {what} ({}): some clients will fail, others not",
+        bad.len(),
+        by_address.len(),
+        list.join(", ")
+    ))
+}
+
+/// What is wrong with one family most likely.
+fn suspect(state: PortState, family: &str) -> String {
+    match state {
+        PortState::Closed => format!("whether the service listens on {family}"),
+        _ => format!("the {family} firewall"),
+    }
 }

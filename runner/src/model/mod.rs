@@ -11,6 +11,8 @@ mod evidence;
 mod icmp;
 mod outcome;
 mod plugin;
+#[cfg(test)]
+pub mod sample;
 mod state;
 mod time;
 

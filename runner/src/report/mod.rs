@@ -7,10 +7,17 @@
 //! Not here: colour, columns, streams (`render`).
 
 mod notes;
+mod read;
+mod rounds;
 mod row;
 
 pub use notes::sentence;
-pub use row::{CheckRow, EndpointRow, EvidenceRow, FindingRow, IcmpRow, errno_name};
+pub use read::{ReadError, Report};
+pub use rounds::{RoundsRow, RttRow, StateShareRow};
+pub use row::{
+    CheckRow, EndpointRow, EvidenceRow, FaultRow, FindingRow, IcmpRow, address_text, errno_name,
+    finding_value,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +82,9 @@ pub struct VantageRow {
     pub privileged: bool,
     /// Addresses of the machine.
     pub source_addresses: Vec<String>,
+    /// First routers on the ways out of it.
+    #[serde(default)]
+    pub gateways: Vec<String>,
 }
 
 /// A name without an address.
@@ -94,8 +104,10 @@ pub struct TailRow {
     /// Names without an address.
     pub unresolved: Vec<UnresolvedRow>,
     /// What the addresses of a name say together.
+    #[serde(default)]
     pub conclusions: Vec<NameConclusion>,
     /// The run was interrupted.
+    #[serde(default)]
     pub interrupted: bool,
 }
 
@@ -111,6 +123,7 @@ impl From<&Header> for HeadRow {
                 user: vantage.user.clone(),
                 privileged: vantage.privileged,
                 source_addresses: vantage.source_addresses.iter().map(|a| a.to_string()).collect(),
+                gateways: vantage.gateways().map(|a| a.to_string()).collect(),
             },
         }
     }

@@ -1,18 +1,20 @@
 use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::notes::sentence;
+use super::rounds::RoundsRow;
 use crate::model::{
-    CheckResult, Evidence, FindingValue, Health, Outcome, PayloadKind, PortState, Reason, Role,
-    Transport, Verdict,
+    CheckResult, Evidence, FindingValue, Health, Note, Outcome, PayloadKind, PortState, Reason,
+    Role, Transport, Verdict,
 };
 
 /// One endpoint in a document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EndpointRow<'a> {
     /// As the user wrote it.
-    #[serde(borrow)]
     pub target: Cow<'a, str>,
     /// The address, with its zone, without brackets.
     pub address: String,
@@ -30,10 +32,13 @@ pub struct EndpointRow<'a> {
     pub rtt_ms: Option<f64>,
     /// What a plugin found.
     pub check: Option<CheckRow>,
+    /// How the answers varied, when there were several rounds.
+    #[serde(default)]
+    pub rounds: Option<RoundsRow>,
     /// Remarks about the evidence, in sentences.
+    #[serde(default)]
     pub notes: Vec<String>,
     /// The next step.
-    #[serde(borrow)]
     pub advice: Vec<Cow<'a, str>>,
 }
 
@@ -45,10 +50,12 @@ pub struct EvidenceRow {
     /// Who sent the decisive packet.
     pub from: Option<String>,
     /// From which port, when it is not the one asked.
+    #[serde(default)]
     pub from_port: Option<u16>,
     /// `target`, `router` or `self`.
     pub from_role: Option<Role>,
     /// The sender is a gateway of the vantage point.
+    #[serde(default)]
     pub from_first_hop: bool,
     /// Symbolic name of the operating system's error.
     pub errno: Option<Cow<'static, str>>,
@@ -57,10 +64,13 @@ pub struct EvidenceRow {
     /// Attempts that something came back for.
     pub answered: u16,
     /// Milliseconds from the first packet to the verdict.
+    #[serde(default)]
     pub over_ms: f64,
     /// What control probes said: `closed`, `rejected`, `silent`, `open`.
+    #[serde(default)]
     pub control: Option<Cow<'static, str>>,
     /// What UDP was sent: `generic` or `plugin`.
+    #[serde(default)]
     pub payload: Option<Cow<'static, str>>,
 }
 
@@ -91,10 +101,21 @@ pub struct CheckRow {
     pub summary: String,
     /// Named facts.
     pub findings: Vec<FindingRow>,
-    /// What the plugin did wrong, with what to do.
-    pub fault: Option<String>,
+    /// What the plugin did wrong.
+    pub fault: Option<FaultRow>,
     /// Milliseconds.
     pub duration_ms: f64,
+}
+
+/// A plugin's fault in a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultRow {
+    /// Stable kebab-case name: `trap`, `deadline`, `memory`, ...
+    pub kind: String,
+    /// What happened.
+    pub text: String,
+    /// What to do about it.
+    pub hint: String,
 }
 
 /// A fact in a document.
@@ -118,6 +139,10 @@ impl<'a> From<&'a Outcome> for EndpointRow<'a> {
             evidence: EvidenceRow::from(&outcome.evidence),
             rtt_ms: outcome.rtt.map(milliseconds),
             check: outcome.check.as_deref().map(CheckRow::from),
+            rounds: outcome.notes.iter().find_map(|note| match note {
+                Note::Rounds(rounds) => Some(RoundsRow::from(rounds)),
+                _ => None,
+            }),
             notes: outcome.notes.iter().map(sentence).collect(),
             advice: outcome.advice.iter().map(|a| Cow::Borrowed(a.as_str())).collect(),
         }
@@ -162,15 +187,20 @@ impl From<&CheckResult> for CheckRow {
             findings: conclusion
                 .findings
                 .iter()
-                .map(|f| FindingRow { name: f.name.clone(), value: value(&f.value) })
+                .map(|f| FindingRow { name: f.name.clone(), value: finding_value(&f.value) })
                 .collect(),
-            fault: check.fault.as_ref().map(|f| format!("{}: {} ({})", f.kind, f.text, f.hint)),
+            fault: check.fault.as_ref().map(|fault| FaultRow {
+                kind: fault.kind.into(),
+                text: fault.text.clone(),
+                hint: fault.hint.clone(),
+            }),
             duration_ms: milliseconds(check.duration),
         }
     }
 }
 
-fn value(value: &FindingValue) -> serde_json::Value {
+/// A finding's value as JSON has it: bytes in hexadecimal, times in milliseconds.
+pub fn finding_value(value: &FindingValue) -> serde_json::Value {
     match value {
         FindingValue::Boolean(b) => (*b).into(),
         FindingValue::Integer(n) => (*n).into(),
@@ -183,14 +213,15 @@ fn value(value: &FindingValue) -> serde_json::Value {
 }
 
 /// Rounded to a microsecond: what is finer is our own noise.
-fn milliseconds(time: std::time::Duration) -> f64 {
+pub(super) fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// The address without brackets, with the zone's interface name.
-fn address_text(socket: std::net::SocketAddr) -> String {
+/// The address without brackets, with the zone's interface name:
+/// `fe80::1%eth0`.
+pub fn address_text(socket: SocketAddr) -> String {
     match socket {
-        std::net::SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
             let zone = nix::net::if_::if_indextoname(v6.scope_id())
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_else(|_| v6.scope_id().to_string());

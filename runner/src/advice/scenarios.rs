@@ -1,0 +1,253 @@
+//! Made-up cases: each rule speaks where it should, and nowhere else.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::{Context, MOST, RULES, advise, conclude_name};
+use crate::model::sample::{
+    at, checked, closed, closed_udp, icmp, open, outcome, prohibited, silent,
+};
+use crate::model::{
+    Control, Finding, FindingValue, Health, Note, Outcome, PortState, Reason, Role, Transport,
+    Verdict,
+};
+use crate::vantage::{Listener, Listeners};
+use Transport::{Tcp, Udp};
+
+const TARGET: &str = "192.0.2.7";
+const ROUTER: &str = "10.0.0.1";
+
+/// What else is true besides the row.
+#[derive(Default)]
+struct World {
+    own: Vec<IpAddr>,
+    listeners: Listeners,
+    open: Vec<(u16, Transport)>,
+}
+
+impl World {
+    /// The target is this machine, on which these listen.
+    fn own(listeners: &[(Transport, &str)]) -> World {
+        let listeners = listeners.iter().map(|(transport, bound)| {
+            let bound: SocketAddr = bound.parse().unwrap();
+            Listener { transport: *transport, bound, inode: 0 }
+        });
+        let own = vec![TARGET.parse().unwrap()];
+        World { own, listeners: Listeners::of(listeners.collect()), open: vec![] }
+    }
+}
+
+/// The rules that apply, in their order, each with its sentence.
+fn applied(row: &Outcome, world: &World) -> Vec<(&'static str, String)> {
+    let is_own = |ip: IpAddr| ip.is_loopback() || world.own.contains(&ip);
+    let listeners = || &world.listeners;
+    let is_open =
+        |_: IpAddr, port: u16, transport: Transport| world.open.contains(&(port, transport));
+    let context = Context { is_own: &is_own, listeners: &listeners, is_open: &is_open };
+    let applied: Vec<_> =
+        RULES.iter().filter_map(|r| Some((r.name, (r.say)(row, &context)?))).collect();
+    let shown: Vec<String> = applied.iter().take(MOST).map(|(_, said)| said.clone()).collect();
+    assert_eq!(advise(row, &context), shown);
+    applied
+}
+
+fn unreachable(reason: Reason, code: (u8, u8), from: &str, role: Role) -> Outcome {
+    icmp(outcome(443, Tcp, PortState::Filtered, reason), code, from, role)
+}
+
+fn unknown(reason: Reason) -> Outcome {
+    outcome(443, Tcp, PortState::Unknown, reason)
+}
+
+fn noted(mut row: Outcome, note: Note) -> Outcome {
+    row.notes.push(note);
+    row
+}
+
+fn with_certificate(days: i64, health: Health) -> Outcome {
+    let mut row = checked(open(443), Verdict::Confirmed, health, "HTTP 200");
+    let finding = Finding { name: "tls.days-left".into(), value: FindingValue::Integer(days) };
+    row.check.as_mut().unwrap().conclusion.findings.push(finding);
+    row
+}
+
+fn gateway(mut row: Outcome) -> Outcome {
+    row.evidence.from_first_hop = true;
+    row
+}
+
+/// Every scenario: what is the case, the row, the rest of the world.
+fn scenarios() -> Vec<(&'static str, Outcome, World)> {
+    let elsewhere = World::default;
+    let budget = Note::IcmpBudgetSpent { left: 94, prove: std::time::Duration::from_secs(94) };
+    let by_design = Note::SilentByDesign { service: Arc::from("syslog") };
+    vec![
+        ("own address, bound to loopback", closed(5432), World::own(&[(Tcp, "127.0.0.1:5432")])),
+        ("own address, bound to another", closed(5432), World::own(&[(Tcp, "10.9.9.9:5432")])),
+        ("own address, IPv6 only", closed(5432), World::own(&[(Tcp, "[::]:5432")])),
+        ("own address, nothing there", closed(5432), World::own(&[(Tcp, "127.0.0.1:5433")])),
+        ("own address, only UDP there", closed(53), World::own(&[(Udp, "0.0.0.0:53")])),
+        ("own address, a listener", closed(5432), World::own(&[(Tcp, "0.0.0.0:5432")])),
+        ("no IPv6 here", at(unknown(Reason::LocalNoRoute), "n", "2001:db8::7"), elsewhere()),
+        ("no route here", unknown(Reason::LocalNoRoute), elsewhere()),
+        ("own firewall", unknown(Reason::LocalDenied), elsewhere()),
+        ("out of descriptors", unknown(Reason::LocalLimit), elsewhere()),
+        ("interrupted", unknown(Reason::Interrupted), elsewhere()),
+        ("TCP asked, UDP open", closed(53), World { open: vec![(53, Udp)], ..elsewhere() }),
+        ("UDP asked, TCP open", closed_udp(53), World { open: vec![(53, Tcp)], ..elsewhere() }),
+        ("RST of a host elsewhere", closed(5432), elsewhere()),
+        ("UDP port-unreachable of the target", closed_udp(514), elsewhere()),
+        (
+            "REJECT of the target",
+            unreachable(Reason::PortUnreach, (3, 3), TARGET, Role::Target),
+            elsewhere(),
+        ),
+        (
+            "host-unreachable of the target",
+            unreachable(Reason::HostUnreach, (3, 1), TARGET, Role::Target),
+            elsewhere(),
+        ),
+        ("a router's rule", prohibited(5432, ROUTER, Role::Router), elsewhere()),
+        ("the gateway's rule", gateway(prohibited(5432, ROUTER, Role::Router)), elsewhere()),
+        (
+            "no ARP answer",
+            unreachable(Reason::HostUnreach, (3, 1), "10.0.0.9", Role::Own),
+            elsewhere(),
+        ),
+        (
+            "routing loop",
+            unreachable(Reason::TimeExceeded, (11, 0), ROUTER, Role::Router),
+            elsewhere(),
+        ),
+        (
+            "host down behind a router",
+            unreachable(Reason::HostUnreach, (3, 1), ROUTER, Role::Router),
+            elsewhere(),
+        ),
+        (
+            "no route at a router",
+            unreachable(Reason::NetUnreach, (3, 0), ROUTER, Role::Router),
+            elsewhere(),
+        ),
+        (
+            "beyond scope",
+            unreachable(Reason::BeyondScope, (1, 2), ROUTER, Role::Router),
+            elsewhere(),
+        ),
+        ("ICMP budget spent", noted(silent(514, Udp, Some(Control::Silent)), budget), elsewhere()),
+        ("TCP silence, control closed", silent(443, Tcp, Some(Control::Closed)), elsewhere()),
+        ("TCP silence, control rejected", silent(443, Tcp, Some(Control::Rejected)), elsewhere()),
+        (
+            "UDP silence by design, control closed",
+            noted(silent(514, Udp, Some(Control::Closed)), by_design),
+            elsewhere(),
+        ),
+        ("UDP silence, control closed", silent(5000, Udp, Some(Control::Closed)), elsewhere()),
+        ("TCP silence, control silent", silent(443, Tcp, Some(Control::Silent)), elsewhere()),
+        ("TCP silence, control open", silent(443, Tcp, Some(Control::Open)), elsewhere()),
+        ("TCP silence, no controls", silent(443, Tcp, None), elsewhere()),
+        ("everything open", noted(open(443), Note::OpenForEverything), elsewhere()),
+        ("accepted and reset", noted(open(443), Note::ResetAfterHandshake), elsewhere()),
+        (
+            "another protocol",
+            checked(open(5432), Verdict::Mismatch, Health::Unknown, "SSH"),
+            elsewhere(),
+        ),
+        ("certificate expired", with_certificate(-9, Health::Degraded), elsewhere()),
+        ("certificate expires soon", with_certificate(6, Health::Degraded), elsewhere()),
+        (
+            "service starting up",
+            checked(open(5432), Verdict::Confirmed, Health::Unhealthy, "starting up"),
+            elsewhere(),
+        ),
+    ]
+}
+
+#[test]
+fn every_rule_speaks_in_its_scenario() {
+    let mut text = String::new();
+    for (title, row, world) in scenarios() {
+        text += &format!("{title}\n");
+        for (rule, said) in applied(&row, &world) {
+            text += &format!("  {rule}: {said}\n");
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn no_rule_is_without_a_scenario() {
+    let seen: BTreeSet<&str> = scenarios()
+        .iter()
+        .flat_map(|(_, row, world)| applied(row, world))
+        .map(|(r, _)| r)
+        .collect();
+    let all: BTreeSet<&str> = RULES.iter().map(|r| r.name).collect();
+    assert_eq!(all.len(), RULES.len(), "two rules share a name");
+    assert_eq!(seen, all);
+}
+
+#[test]
+fn every_row_that_is_not_fine_gets_advice() {
+    for (title, row, world) in scenarios() {
+        assert!(!applied(&row, &world).is_empty(), "{title}");
+    }
+    for reason in Reason::ALL {
+        let from = if *reason == Reason::NoResponse { TARGET } else { ROUTER };
+        let row = match reason {
+            Reason::SynAck | Reason::UdpResponse | Reason::Reset => continue,
+            Reason::NoResponse => silent(443, Tcp, None),
+            Reason::Interrupted
+            | Reason::LocalNoRoute
+            | Reason::LocalDenied
+            | Reason::LocalLimit => unknown(*reason),
+            _ => unreachable(*reason, (3, 0), from, Role::Router),
+        };
+        assert!(!applied(&row, &World::default()).is_empty(), "{reason} has no advice");
+    }
+}
+
+#[test]
+fn a_fine_row_gets_none() {
+    let healthy = checked(open(5432), Verdict::Confirmed, Health::Healthy, "ready");
+    for row in [open(443), healthy, with_certificate(20, Health::Healthy)] {
+        assert_eq!(applied(&row, &World::default()), []);
+    }
+}
+
+#[test]
+fn numbers_of_a_hostile_plugin_do_no_harm() {
+    for days in [i64::MIN, -1, 0, i64::MAX] {
+        applied(&with_certificate(days, Health::Unknown), &World::default());
+    }
+}
+
+fn concluded(rows: &[Outcome]) -> String {
+    conclude_name(&rows.iter().collect::<Vec<_>>()).unwrap_or_else(|| "(nothing)".into())
+}
+
+#[test]
+fn a_name_with_several_addresses_gets_one_conclusion() {
+    let v4 = |row| at(row, "db.example", "192.0.2.1");
+    let other = |row| at(row, "db.example", "192.0.2.2");
+    let third = |row| at(row, "db.example", "192.0.2.3");
+    let v6 = |row| at(row, "db.example", "2001:db8::1");
+    let dark = |port| silent(port, Tcp, None);
+    let cases: Vec<(&str, Vec<Outcome>)> = vec![
+        ("all open", vec![v4(open(80)), v6(open(80))]),
+        ("none open", vec![v4(closed(80)), v6(dark(80))]),
+        ("IPv6 dropped", vec![v4(open(80)), v6(dark(80))]),
+        ("IPv6 refused", vec![v4(open(80)), v6(closed(80))]),
+        ("IPv4 dropped", vec![v4(dark(80)), v6(open(80))]),
+        ("one of three dead", vec![v4(open(80)), other(dark(80)), third(open(80))]),
+        ("one of three refuses", vec![v4(open(80)), other(closed(80)), third(open(80))]),
+        ("two of three, mixed", vec![v4(open(80)), other(closed(80)), third(dark(80))]),
+        ("one port of two", vec![v4(open(80)), v6(open(80)), v4(open(443)), v6(dark(443))]),
+        ("one address", vec![v4(open(80)), v4(closed(443))]),
+        ("no IPv6 here", vec![v4(open(80)), v6(unknown(Reason::LocalNoRoute))]),
+    ];
+    let text: String =
+        cases.iter().map(|(title, rows)| format!("{title}: {}\n", concluded(rows))).collect();
+    insta::assert_snapshot!(text);
+}
