@@ -119,7 +119,10 @@ mod tests {
     #[test]
     fn a_certificate_of_the_future_is_a_flaw_and_a_trusted_one_is_none() {
         let future = session(5 * DAY, 10 * DAY, Trust::Trusted).flaw(DAY);
-        assert_eq!(future, Some((Health::Unhealthy, "its certificate is not valid yet".to_owned())));
+        assert_eq!(
+            future,
+            Some((Health::Unhealthy, "its certificate is not valid yet".to_owned()))
+        );
         let private = session(0, 10 * DAY, Trust::Untrusted("unknown issuer".to_owned())).flaw(DAY);
         assert_eq!(private.map(|(health, _)| health), Some(Health::Degraded));
         assert_eq!(session(0, 10 * DAY, Trust::Trusted).flaw(DAY), None);

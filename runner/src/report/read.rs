@@ -81,8 +81,8 @@ fn form(error: serde_json::Error) -> ReadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample::{closed, silent};
     use crate::model::Transport;
+    use crate::model::sample::{closed, silent};
 
     fn document(rows: &str) -> String {
         format!(
