@@ -19,7 +19,7 @@ impl Plan {
                 entry.sent_at.push(now);
                 entry.listening.push((nth, handle));
                 entry.sent = entry.sent.saturating_add(1);
-                if nth == 0 {
+                if entry.sent == 1 {
                     entry.deadline = now + timeout;
                 }
                 let transport = entry.ask.endpoint.transport;
@@ -31,8 +31,16 @@ impl Plan {
             Sent::Refused { errno } => {
                 entry.sent_at.push(now);
                 entry.observe(refusal(nth, now, errno));
-                match entry.sent {
-                    0 => self.close(index, now),
+                // A route that is being changed is missing for a moment: what this
+                // machine refuses three times, it refuses.
+                let doubt = entry.sent == 0 && entry.sent_at.len() < schedule::REFUSALS;
+                if doubt && entry.purpose == Purpose::Asked {
+                    entry.deadline = now + timeout;
+                    entry.hasten = Some(now + schedule::REFUSAL_PAUSE);
+                }
+                let again = doubt && self.next_due(index).is_some();
+                match (again, self.entry(index).sent) {
+                    (false, 0) => self.close(index, now),
                     // Earlier attempts left: they still listen until the deadline.
                     _ => self.schedule_next(index, now),
                 }

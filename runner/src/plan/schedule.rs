@@ -73,6 +73,12 @@ pub const LOSSY: f64 = 0.25;
 /// 3.2.2.1: routes change).
 pub const SOFT_PAUSE: Duration = Duration::from_millis(500);
 
+/// How often this machine must refuse to send before that is the verdict.
+pub const REFUSALS: usize = 3;
+
+/// Pause before it is asked again.
+pub const REFUSAL_PAUSE: Duration = Duration::from_millis(60);
+
 /// Packets that must stay unanswered, at a share `lost` of lost ones, before
 /// silence is no longer put down to loss: the chance that an endpoint that
 /// answers was unlucky every time is then below 1 in 200.

@@ -83,8 +83,12 @@ impl Plan {
         }
         entry.hasten = None;
         entry.queued = true;
+        // Nothing left yet: that is no silence to be graded.
+        let left = entry.sent > 0;
         self.again.push_back((index, generation));
-        self.want_control(index, now);
+        if left {
+            self.want_control(index, now);
+        }
     }
 
     /// When the next attempt of an entry is due, if it may have one.
