@@ -95,6 +95,26 @@ def udp_1000(bench):
         yield bench.contest("5 udp-1000", "1,000 UDP ports: 5 real services, 10 silent, 985 closed, stock ICMP limit", rig, tools, truth, goals, before=rig.fresh_source)
 
 
+def udp_closed(bench):
+    """A hundred closed ports, of which the target may prove 6 at once and 1 a second."""
+    closed = list(range(30001, 30101))
+    with bench.veth() as rig:
+        truth = Truth({}, len(closed))
+        tools = [
+            bench.ours(SERVER, ours(closed), "--format", "json", "--quiet"),
+            bench.ours(SERVER, ours(closed), "--prove", "--format", "json", "--quiet", name="portscan --prove", runs=1),
+            nmap(bench, closed, runs=1, timeout=300),
+            nmap(bench, closed, "-T4", "--min-rate", "1000", "--max-retries", "1"),
+        ]
+        goals = [
+            Goal("wrong states of portscan", lambda table: table.worst("portscan", "wrong"), 0),
+            Goal("wrong states of portscan --prove", lambda table: table.worst("portscan --prove", "wrong"), 0),
+            Goal("ports that portscan --prove leaves unproved", lambda table: table.worst("portscan --prove", "vague"), 0),
+            Goal("wall, portscan --prove to nmap -sU as root", lambda table: table.ratio("portscan --prove", "nmap -sU (root)"), 1.0),
+        ]
+        yield bench.contest("5 udp-closed", "100 closed UDP ports, stock ICMP limit", rig, tools, truth, goals, before=rig.fresh_source)
+
+
 def missed(table, tool):
     """Services that a tool did not find in its worst run."""
     found = table.worst(tool, "found")
