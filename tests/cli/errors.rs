@@ -94,6 +94,12 @@ fn a_target_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_plugin_folder_that_is_not_there_is_named() {
+    refused("127.0.0.1 1 --plugin-dir /nonexistent", "--plugin-dir /nonexistent: No such file");
+    refused("plugin list --plugin-dir /nonexistent", "--plugin-dir /nonexistent: No such file");
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     portscan("a 1 --secret redis.password=hunter2").end().code(2).never_shows("hunter2");
     portscan("a 1 --secret redis.password=env:NOT_THERE")

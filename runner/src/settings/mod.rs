@@ -168,10 +168,10 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
         Some(Typed::Probe(args)) => probe(*args).map(|p| Command::Probe(Box::new(p))),
         Some(Typed::Trace(args)) => trace(*args).map(|t| Command::Trace(Box::new(t))),
         Some(Typed::Plugin(PluginCommand::List { plugin_dir })) => {
-            Ok(Command::PluginList { dirs: plugin_dir })
+            Ok(Command::PluginList { dirs: read::folders(plugin_dir)? })
         }
         Some(Typed::Plugin(PluginCommand::Show { plugin, plugin_dir })) => {
-            Ok(Command::PluginShow { plugin, dirs: plugin_dir })
+            Ok(Command::PluginShow { plugin, dirs: read::folders(plugin_dir)? })
         }
         Some(Typed::Plugin(PluginCommand::Build { dir, output })) => {
             Ok(Command::PluginBuild { dir, output })
@@ -203,7 +203,7 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
             (false, true) => PluginChoice::Default,
             (false, false) => PluginChoice::Named(args.plugin),
         },
-        dirs: args.plugin_dir,
+        dirs: read::folders(args.plugin_dir)?,
         settings: args.set.iter().map(|s| value::setting(s)).collect::<Result<_, _>>()?,
         secrets: args.secret.iter().map(|s| read::secret(s)).collect::<Result<_, _>>()?,
         allow: args.allow.iter().map(|s| value::side_effect(s)).collect::<Result<_, _>>()?,

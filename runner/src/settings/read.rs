@@ -1,5 +1,5 @@
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Secret;
 use crate::target::{FileError, TargetError, TargetSpec, parse_file};
@@ -76,6 +76,17 @@ pub(super) fn target_file(path: &Path) -> Result<Vec<TargetSpec>, SettingsError>
     };
     let bytes = bytes.map_err(unreadable)?;
     Ok(parse_file(&name, &String::from_utf8_lossy(&bytes))?)
+}
+
+/// Folders that the user named: each must be one that can be read.
+pub(super) fn folders(dirs: Vec<PathBuf>) -> Result<Vec<PathBuf>, SettingsError> {
+    for dir in &dirs {
+        std::fs::read_dir(dir).map_err(|error| SettingsError::Unreadable {
+            path: format!("--plugin-dir {}", dir.display()),
+            error,
+        })?;
+    }
+    Ok(dirs)
 }
 
 /// Reads `PLUGIN.NAME=env:VAR` or `PLUGIN.NAME=file:PATH`.
