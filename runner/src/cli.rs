@@ -52,6 +52,28 @@ pub enum Command {
         /// A state or a reason, for example 'filtered' or 'admin-prohibited'
         term: String,
     },
+    /// Show what changed from one JSON report to another
+    Diff {
+        /// The earlier report; '-' is standard input
+        before: PathBuf,
+        /// The later report; '-' is standard input
+        after: PathBuf,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+        format: ReportFormat,
+    },
+    /// Put JSON reports from different places side by side
+    Compare {
+        /// Reports, each with its --vantage
+        #[arg(required = true, num_args = 2..)]
+        reports: Vec<PathBuf>,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+        format: ReportFormat,
+    },
+    /// Keep a JSON report under a name, and hold later ones against it
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
     /// Write completions for a shell, to be sourced from its start-up file
     Completions {
         /// The shell
@@ -60,6 +82,39 @@ pub enum Command {
     /// Compile a component (used by portscan itself)
     #[command(name = "__compile", hide = true)]
     Compile,
+}
+
+/// What to do with baselines.
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Keep a report under a new name
+    Save(BaselineArgs),
+    /// Show what changed since
+    Diff(BaselineArgs),
+    /// Take a later report as the new baseline, and show what changed
+    Accept(BaselineArgs),
+}
+
+/// A baseline and a report.
+#[derive(Debug, Args)]
+pub struct BaselineArgs {
+    /// The baseline's name
+    pub name: String,
+    /// A report of --format json; '-' is standard input
+    #[arg(default_value = "-")]
+    pub report: PathBuf,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub format: ReportFormat,
+}
+
+/// How comparisons are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    Table,
+    /// One document
+    Json,
 }
 
 /// What to do with plugins.
@@ -146,6 +201,9 @@ pub struct ProbeArgs {
     /// Colours
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", help_heading = "Output")]
     pub color: Color,
+    /// What to call the place that is probed from, in reports
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    pub vantage: Option<String>,
     /// No advice under the rows
     #[arg(long, help_heading = "Output")]
     pub no_advice: bool,

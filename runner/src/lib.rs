@@ -18,6 +18,7 @@ pub mod settings;
 pub mod advice;
 pub mod author;
 pub mod check;
+pub mod compare;
 pub mod host;
 pub mod model;
 pub mod nearest;

@@ -4,4 +4,5 @@
 mod errors;
 mod exit_codes;
 mod help;
+mod reports;
 mod run;

@@ -58,7 +58,7 @@ fn days_in_words(days: i64) -> String {
 
 impl Conclusion {
     /// Adds the findings `tls.version`, `tls.cipher`, `tls.alpn`, `tls.subject`,
-    /// `tls.issuer`, `tls.days-left`, `tls.trusted` and `tls.untrusted-because`,
+    /// `tls.issuer`, `tls.days-left`, `tls.fingerprint`, `tls.trusted` and `tls.untrusted-because`,
     /// as far as there is something to say.
     pub fn tls_findings(self, session: &TlsSession, now: i64) -> Conclusion {
         let mut conclusion = self
@@ -69,7 +69,8 @@ impl Conclusion {
             conclusion = conclusion
                 .finding("tls.subject", leaf.subject.as_str())
                 .finding("tls.issuer", leaf.issuer.as_str())
-                .finding("tls.days-left", leaf.days_left(now));
+                .finding("tls.days-left", leaf.days_left(now))
+                .finding("tls.fingerprint", leaf.fingerprint.as_str());
         }
         match &session.trust {
             Trust::Trusted => conclusion.finding("tls.trusted", true),

@@ -6,6 +6,7 @@ mod interrupt;
 mod plugins;
 mod probe;
 mod repeat;
+mod reports;
 mod round;
 pub mod scan;
 mod sources;
@@ -22,6 +23,9 @@ pub fn run(command: Command) -> ExitStatus {
         Command::Probe(settings) => probe::run(&settings),
         Command::Trace(settings) => trace::run(&settings),
         Command::Explain { term } => explain(&term),
+        Command::Diff { before, after, format } => reports::diff(&before, &after, format),
+        Command::Compare { reports, format } => reports::compare(&reports, format),
+        Command::Baseline(command) => reports::baseline(&command),
         Command::Completions { shell } => completions(shell),
         Command::Compile => compile(),
         Command::PluginList { dirs } => plugins::list(dirs),

@@ -32,7 +32,8 @@ fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
     let checks = checks(settings, binding.clone())?;
     let sources = sources(&settings.targets, settings.family, settings.first_address)?;
     sources.remarks.iter().for_each(|remark| render::talk::note(remark));
-    let vantage = super::observe();
+    let mut vantage = super::observe();
+    vantage.name = settings.vantage.clone();
     let (mut net, sockets) =
         super::live_net(settings.max_in_flight, binding).map_err(|e| format!("no network: {e}"))?;
     super::interrupt::watch(net.stop());

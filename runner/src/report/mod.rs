@@ -74,6 +74,9 @@ pub struct HeadRow {
 /// The vantage point in a document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VantageRow {
+    /// What the user calls the place.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The machine's name.
     pub hostname: String,
     /// The user.
@@ -85,6 +88,13 @@ pub struct VantageRow {
     /// First routers on the ways out of it.
     #[serde(default)]
     pub gateways: Vec<String>,
+}
+
+impl VantageRow {
+    /// What to call the place: the user's name for it, or the machine's.
+    pub fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.hostname)
+    }
 }
 
 /// A name without an address.
@@ -119,6 +129,7 @@ impl From<&Header> for HeadRow {
             portscan: env!("CARGO_PKG_VERSION").into(),
             started: header.started.to_string(),
             vantage: VantageRow {
+                name: vantage.name.clone(),
                 hostname: vantage.hostname.clone(),
                 user: vantage.user.clone(),
                 privileged: vantage.privileged,

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, ReportFormat};
 use crate::cli::{Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs};
-pub use crate::cli::{Color, Format};
 use crate::model::{Family, SideEffect};
 use crate::target::{Host, TargetSpec, parse_words};
 
@@ -51,6 +51,24 @@ pub enum Command {
         /// The term.
         term: String,
     },
+    /// Show what changed from one report to another.
+    Diff {
+        /// The earlier report.
+        before: PathBuf,
+        /// The later report.
+        after: PathBuf,
+        /// Output format.
+        format: ReportFormat,
+    },
+    /// Put reports side by side.
+    Compare {
+        /// The reports.
+        reports: Vec<PathBuf>,
+        /// Output format.
+        format: ReportFormat,
+    },
+    /// Keep a report, or hold one against a kept one.
+    Baseline(BaselineCommand),
     /// Write a shell's completions.
     Completions {
         /// The shell.
@@ -135,6 +153,8 @@ pub struct ProbeSettings {
     pub format: Format,
     /// Colours.
     pub color: Color,
+    /// What the user calls this place.
+    pub vantage: Option<String>,
     /// Give advice.
     pub advice: bool,
     /// Show all evidence.
@@ -177,6 +197,9 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
             Ok(Command::PluginBuild { dir, output })
         }
         Some(Typed::Explain { term }) => Ok(Command::Explain { term }),
+        Some(Typed::Diff { before, after, format }) => Ok(Command::Diff { before, after, format }),
+        Some(Typed::Compare { reports, format }) => Ok(Command::Compare { reports, format }),
+        Some(Typed::Baseline(command)) => Ok(Command::Baseline(command)),
         Some(Typed::Completions { shell }) => Ok(Command::Completions { shell }),
         Some(Typed::Compile) => Ok(Command::Compile),
     }
@@ -229,6 +252,7 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
         plugins,
         format: args.format,
         color: args.color,
+        vantage: args.vantage,
         advice: !args.no_advice,
         explain: args.explain,
         quiet: args.quiet,

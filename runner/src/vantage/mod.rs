@@ -11,6 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The place from which a run saw what it saw.
 #[derive(Clone, Debug, Default)]
 pub struct Vantage {
+    /// What the user calls the place.
+    pub name: Option<String>,
     /// The machine's name.
     pub hostname: String,
     /// The user's name, or number.
@@ -32,6 +34,7 @@ impl Vantage {
         let uid = nix::unistd::geteuid();
         let user = nix::unistd::User::from_uid(uid).ok().flatten().map(|u| u.name);
         Vantage {
+            name: None,
             hostname: nix::unistd::gethostname()
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default(),

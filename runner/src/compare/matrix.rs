@@ -1,0 +1,142 @@
+use std::collections::BTreeMap;
+
+use super::{Key, state_in_words};
+use crate::model::{PortState, Reason, Role};
+use crate::report::{EndpointRow, Report};
+
+/// Endpoints by vantage point. Its texts come from reports: escape before showing.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Matrix {
+    /// Names of the vantage points, in the order of the reports.
+    pub vantages: Vec<String>,
+    /// A line for each endpoint, sorted.
+    pub lines: Vec<Line>,
+}
+
+/// One endpoint from everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Line {
+    /// Which.
+    #[serde(flatten)]
+    pub key: Key,
+    /// What each vantage point saw; none where it did not look.
+    pub cells: Vec<Option<Cell>>,
+    /// What follows, where they do not agree.
+    pub conclusion: Option<String>,
+}
+
+/// What one vantage point saw.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Cell {
+    /// The state.
+    pub state: PortState,
+    /// The state with its reason, in words.
+    pub text: String,
+}
+
+/// Puts reports from different places side by side.
+///
+/// Reports of one name are told apart by a number, so that no column is taken for
+/// another.
+pub fn matrix(reports: &[Report]) -> Matrix {
+    let mut vantages: Vec<String> = Vec::new();
+    for report in reports {
+        let name = report.head.vantage.shown_name().to_owned();
+        let again = vantages.iter().filter(|known| known.split('#').next() == Some(&name)).count();
+        vantages.push(if again == 0 { name } else { format!("{name}#{}", again + 1) });
+    }
+    let mut seen: BTreeMap<Key, Vec<Option<&EndpointRow<'static>>>> = BTreeMap::new();
+    for (column, report) in reports.iter().enumerate() {
+        for row in &report.endpoints {
+            let cells = seen.entry(Key::of(row)).or_insert_with(|| vec![None; reports.len()]);
+            cells[column] = Some(row);
+        }
+    }
+    let line = |(key, rows): (Key, Vec<Option<&EndpointRow<'static>>>)| Line {
+        conclusion: conclude(&vantages, &rows),
+        cells: rows
+            .iter()
+            .map(|row| row.map(|row| Cell { state: row.state, text: state_in_words(row) }))
+            .collect(),
+        key,
+    };
+    let lines = seen.into_iter().map(line).collect();
+    Matrix { vantages, lines }
+}
+
+/// The sentence for an endpoint that is open from some places only.
+fn conclude(vantages: &[String], rows: &[Option<&EndpointRow<'static>>]) -> Option<String> {
+    let seen = vantages.iter().zip(rows).filter_map(|(name, row)| Some((name, (*row)?)));
+    // What could not be measured is no difference.
+    let seen = seen.filter(|(_, row)| row.state != PortState::Unknown);
+    let (open, not): (Vec<_>, Vec<_>) = seen.partition(|(_, row)| row.state == PortState::Open);
+    let (_, first) = not.first().filter(|_| !open.is_empty())?;
+    let names = |rows: &[(&String, &EndpointRow<'static>)]| {
+        rows.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let alike = not.iter().all(|(_, row)| state_in_words(row) == state_in_words(first));
+    let how = match alike {
+        true => format!("{} from {}", state_in_words(first), names(&not)),
+        false => not
+            .iter()
+            .map(|(name, row)| format!("{} from {name}", state_in_words(row)))
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    Some(format!("open from {}, {how}: {}", names(&open), meaning(first)))
+}
+
+/// What it means that a row is not open although it is so from elsewhere.
+fn meaning(row: &EndpointRow<'_>) -> String {
+    let from = row.evidence.from.as_deref().unwrap_or_default();
+    match (row.state, row.reason, row.evidence.from_role) {
+        (PortState::Closed, ..) => {
+            "another machine or service answers there under this address, or it refuses by source"
+                .into()
+        }
+        (PortState::OpenFiltered, ..) => "silence proves nothing: ask with a payload".into(),
+        (_, Reason::NoResponse, _) => {
+            "a rule by source drops it, or the way back is missing: trace it from there".into()
+        }
+        (_, reason, Some(Role::Router)) if !reason.is_unreachable() => {
+            format!("a rule by source at {from}")
+        }
+        (_, reason, Some(Role::Router)) if reason.is_unreachable() => {
+            format!("{from} has no way on for packets from there")
+        }
+        (_, _, Some(Role::Target)) => "a rule by source on the target itself".into(),
+        (_, _, Some(Role::Own)) => "it is not on the link that it is looked for on there".into(),
+        _ => "a rule by source".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{from, row};
+    use super::*;
+
+    #[test]
+    fn a_rule_by_source_is_concluded_from_two_places() {
+        let mut refused = row(5432, "filtered", "admin-prohibited", Some("10.0.0.1"));
+        refused.evidence.from_role = Some(Role::Router);
+        let matrix = matrix(&[
+            from("vpc", &[row(5432, "open", "syn-ack", None)]),
+            from("office", &[refused]),
+        ]);
+        assert_eq!(
+            matrix.lines[0].conclusion.as_deref(),
+            Some(
+                "open from vpc, filtered (admin-prohibited from 10.0.0.1) from office: a rule by source at 10.0.0.1"
+            )
+        );
+    }
+
+    #[test]
+    fn agreement_and_gaps_conclude_nothing_and_columns_keep_their_names() {
+        let open = || row(22, "open", "syn-ack", None);
+        let matrix = matrix(&[from("a", &[open()]), from("a", &[open()]), from("b", &[])]);
+        assert_eq!(matrix.vantages, ["a", "a#2", "b"]);
+        assert_eq!(matrix.lines[0].conclusion, None);
+        assert_eq!(matrix.lines[0].cells[2], None);
+    }
+}
