@@ -222,7 +222,12 @@ fn what_only_some_rooms_may_do_no_other_does() {
             "compares the text of an error",
         ),
         (&["process::exit(", "process::abort("], &["main", "pipeline"], "ends the process"),
-        (&["process::Command", "Command::new("], &["author", "host"], "starts another program"),
+        (
+            // The pipeline: what the user gives to --on-change.
+            &["process::Command", "Command::new("],
+            &["author", "host", "pipeline"],
+            "starts another program",
+        ),
     ];
     let mut wrong = Vec::new();
     for source in rooms() {

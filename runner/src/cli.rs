@@ -42,6 +42,8 @@ pub struct Cli {
 pub enum Command {
     /// Probe targets (the default; needed only for a host named like a command)
     Probe(Box<ProbeArgs>),
+    /// Probe again and again, and show what changes
+    Watch(Box<WatchArgs>),
     /// Find the hop after which packets to a port die
     Trace(Box<TraceArgs>),
     /// List, show or build plugins
@@ -142,6 +144,34 @@ pub enum PluginCommand {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+}
+
+/// What watching needs.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// What to probe each time.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// End with 0 as soon as every endpoint is so
+    #[arg(long, value_enum, help_heading = "Watching")]
+    pub until: Option<Until>,
+    /// Give up after this time, with 1
+    #[arg(long, value_name = "TIME", help_heading = "Watching")]
+    pub within: Option<String>,
+    /// Run this by the shell at every change, with the change as JSON on its standard input
+    #[arg(long, value_name = "COMMAND", help_heading = "Watching")]
+    pub on_change: Option<String>,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// Every endpoint is open
+    Open,
+    /// Every endpoint is closed
+    Closed,
+    /// A check found every service healthy
+    Healthy,
 }
 
 /// What a trace needs.
@@ -255,15 +285,9 @@ pub struct ProbeArgs {
     /// Probe this many times and show how the answers vary
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Timing")]
     pub count: u32,
-    /// Time between two probes of --count
-    #[arg(
-        long,
-        value_name = "TIME",
-        default_value = "1s",
-        requires = "count",
-        help_heading = "Timing"
-    )]
-    pub every: String,
+    /// Time between two probes of --count, or of watch [default: 1s]
+    #[arg(long, value_name = "TIME", help_heading = "Timing")]
+    pub every: Option<String>,
     /// Check with this plugin, by name or file, whatever the port (repeatable)
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "no_plugins", help_heading = "Plugins")]
     pub plugin: Vec<String>,

@@ -56,7 +56,8 @@ fn values_of_options_are_named_with_their_option() {
     refused("-4 ::1 1", "::1 cannot be probed with -4");
     refused("-6 10.0.0.0/8 1", "10.0.0.0/8 cannot be probed with -6");
     refused("a 1 --no-plugins --plugin dns", "cannot be used with");
-    refused("a 1 --every 3s", "--count");
+    refused("a 1 --every 3s", "--every means something only with --count");
+    refused("watch a 1 --within 3s", "--within means something only with --until");
 }
 
 #[test]

@@ -6,3 +6,4 @@ mod exit_codes;
 mod help;
 mod reports;
 mod run;
+mod watch;

@@ -1,24 +1,45 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 
 use crate::net::Stop;
+
+/// The run that an interruption stops; the last one that asked.
+static CURRENT: Mutex<Option<Stop>> = Mutex::new(None);
+
+/// Whether the user has interrupted the program.
+static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Turns Ctrl-C (and a polite kill) into a request to stop: what is known is
 /// shown, and the process ends with 130. A second one ends it at once.
 ///
 /// The signals are blocked in every thread and waited for in one, so that no
-/// code runs inside a signal handler.
+/// code runs inside a signal handler. A later run takes the place of this one.
 pub(super) fn watch(stop: Stop) {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.add(Signal::SIGTERM);
-    if pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&signals), None).is_err() {
-        return;
-    }
-    std::thread::spawn(move || {
-        if signals.wait().is_ok() {
-            stop.ask();
-            let _ = signals.wait();
-            std::process::exit(130);
+    static WATCHING: OnceLock<()> = OnceLock::new();
+    *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
+    WATCHING.get_or_init(|| {
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGINT);
+        signals.add(Signal::SIGTERM);
+        if pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&signals), None).is_err() {
+            return;
         }
+        std::thread::spawn(move || {
+            if signals.wait().is_ok() {
+                ASKED.store(true, Ordering::SeqCst);
+                if let Some(stop) = &*CURRENT.lock().unwrap_or_else(PoisonError::into_inner) {
+                    stop.ask();
+                }
+                let _ = signals.wait();
+                std::process::exit(130);
+            }
+        });
     });
+}
+
+/// Whether the user has asked to stop.
+pub(super) fn is_asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
 }

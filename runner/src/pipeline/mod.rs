@@ -11,6 +11,7 @@ mod round;
 pub mod scan;
 mod sources;
 mod trace;
+mod watch;
 
 use crate::exit::ExitStatus;
 use crate::nearest::nearest;
@@ -21,6 +22,7 @@ use crate::{host, render, settings, vantage};
 pub fn run(command: Command) -> ExitStatus {
     match command {
         Command::Probe(settings) => probe::run(&settings),
+        Command::Watch(settings) => watch::run(&settings),
         Command::Trace(settings) => trace::run(&settings),
         Command::Explain { term } => explain(&term),
         Command::Diff { before, after, format } => reports::diff(&before, &after, format),

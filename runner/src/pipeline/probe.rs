@@ -18,7 +18,7 @@ use crate::settings::{Color, Format, PluginChoice as Chosen, ProbeSettings};
 
 /// Runs a probe to its end.
 pub(super) fn run(settings: &ProbeSettings) -> ExitStatus {
-    match try_run(settings) {
+    match run_into(settings, renderer(settings)) {
         Ok(status) => status,
         Err(message) => {
             render::talk::error(&message);
@@ -27,7 +27,14 @@ pub(super) fn run(settings: &ProbeSettings) -> ExitStatus {
     }
 }
 
-fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
+/// Runs a probe, and hands its rows to `renderer`.
+///
+/// # Errors
+/// A sentence that says why it could not run.
+pub(super) fn run_into(
+    settings: &ProbeSettings,
+    renderer: Box<dyn Renderer>,
+) -> Result<ExitStatus, String> {
     let binding = SourceBinding { address: settings.source, interface: settings.interface.clone() };
     let checks = checks(settings, binding.clone())?;
     let sources = sources(&settings.targets, settings.family, settings.first_address)?;
@@ -51,7 +58,8 @@ fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
             super::sources::sources(&settings.targets, settings.family, settings.first_address)?;
         let endpoints = Box::new(interleave(again.blocks.into_iter()));
         let mut plan = Plan::new(plan_settings(settings, sockets, seed));
-        repeat::round(&mut plan, &mut net, &place, endpoints, &mut series, settings.every);
+        let asks = (&checks, seed);
+        repeat::round(&mut plan, &mut net, &place, endpoints, asks, &mut series, settings.every);
         if net.stop_asked() {
             break;
         }
@@ -61,7 +69,7 @@ fn try_run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
         trace: settings.trace,
         endpoints: Box::new(interleave(sources.blocks.into_iter())),
         checks,
-        renderer: renderer(settings),
+        renderer,
         progress: Progress::new(settings.quiet),
         vantage: &vantage,
         advice: settings.advice,

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::round::Endpoints;
+use super::round::{Endpoints, endpoint_seed, payloads_for};
 use super::scan::{Follow, Place, Probed, scan};
+use crate::check::Checks;
 use crate::model::{Moment, Outcome, PortState, Rounds};
 use crate::net::{LiveNet, Stop};
-use crate::plan::{Ask, Payloads, Plan};
+use crate::plan::{Ask, Plan};
 
 /// Samples kept of one endpoint.
 const MOST_SAMPLES: usize = 100_000;
@@ -91,6 +92,9 @@ impl Series {
 /// Probes one more time, without checks and without a row.
 struct Silent<'a> {
     endpoints: Endpoints<'a>,
+    /// What UDP is sent: the same as in the round that is shown.
+    checks: &'a Checks,
+    seed: u64,
     series: &'a mut HashMap<u64, Series>,
     stop: Stop,
 }
@@ -98,7 +102,9 @@ struct Silent<'a> {
 impl Follow for Silent<'_> {
     fn next_ask(&mut self) -> Option<Ask> {
         let (order, target, endpoint) = self.endpoints.next()?;
-        Some(Ask { order, target, endpoint, payloads: Payloads::Generic })
+        let seed = endpoint_seed(self.seed, order);
+        let payloads = payloads_for(self.checks, &endpoint, &target, seed);
+        Some(Ask { order, target, endpoint, payloads })
     }
 
     fn keeps(&self, _: &Ask) -> bool {
@@ -120,12 +126,13 @@ pub(super) fn round(
     net: &mut LiveNet,
     place: &Place<'_>,
     endpoints: Endpoints<'_>,
+    (checks, seed): (&Checks, u64),
     series: &mut HashMap<u64, Series>,
     every: Duration,
 ) {
     let began = Instant::now();
     let stop = net.stop();
-    scan(plan, net, place, &mut Silent { endpoints, series, stop: stop.clone() });
+    scan(plan, net, place, &mut Silent { endpoints, checks, seed, series, stop: stop.clone() });
     while !stop.is_asked() && began.elapsed() < every {
         std::thread::sleep((every - began.elapsed().min(every)).min(Duration::from_millis(50)));
     }

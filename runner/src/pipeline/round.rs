@@ -120,14 +120,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The seed of one endpoint: unpredictable, and the same for its payloads
-    /// and its judge.
     fn seed_of(&self, order: u64) -> u64 {
-        // SplitMix64's step: neighbours in the request get unrelated seeds.
-        let mut z = self.seed.wrapping_add(order.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        endpoint_seed(self.seed, order)
     }
 
     /// Takes a row that is complete, its check included.
@@ -240,18 +234,37 @@ impl<'a> Round<'a> {
     }
 }
 
+/// The seed of one endpoint: unpredictable, and the same for its payloads and its
+/// judge.
+pub(super) fn endpoint_seed(run: u64, order: u64) -> u64 {
+    // SplitMix64's step: neighbours in the request get unrelated seeds.
+    let mut z = run.wrapping_add(order.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// What to send to an endpoint: its plugin's payloads, where it has a plugin.
+pub(super) fn payloads_for(
+    checks: &Checks,
+    endpoint: &Endpoint,
+    target: &Arc<str>,
+    seed: u64,
+) -> Payloads {
+    let payloads = match endpoint.transport {
+        Transport::Tcp => None,
+        Transport::Udp => checks.payloads(endpoint, target, seed),
+    };
+    match payloads {
+        Some(set) if !set.payloads.is_empty() => Payloads::Plugin(set.payloads),
+        _ => Payloads::Generic,
+    }
+}
+
 impl Follow for Round<'_> {
     fn next_ask(&mut self) -> Option<Ask> {
         let (order, target, endpoint) = self.endpoints.next()?;
-        let seed = self.seed_of(order);
-        let payloads = match endpoint.transport {
-            Transport::Tcp => None,
-            Transport::Udp => self.checks.payloads(&endpoint, &target, seed),
-        };
-        let payloads = match payloads {
-            Some(set) if !set.payloads.is_empty() => Payloads::Plugin(set.payloads),
-            _ => Payloads::Generic,
-        };
+        let payloads = payloads_for(&self.checks, &endpoint, &target, self.seed_of(order));
         Some(Ask { order, target, endpoint, payloads })
     }
 

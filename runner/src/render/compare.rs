@@ -41,6 +41,27 @@ pub fn changes(out: &mut dyn Write, changes: &[Change]) -> io::Result<()> {
     out.flush()
 }
 
+/// Writes changes as they come, each with its time (RFC 3339).
+///
+/// # Errors
+/// Those of writing.
+pub fn stamped(out: &mut dyn Write, time: &str, changes: &[Change]) -> io::Result<()> {
+    let time = time.split('.').next().unwrap_or(time).trim_end_matches('Z');
+    for change in changes {
+        let side = |text: &Option<String>| text.as_deref().map(|text| escape(text).into_owned());
+        let what = match (side(&change.before), side(&change.after)) {
+            (None, Some(after)) => after,
+            (Some(before), None) => format!("{before} -> gone"),
+            (before, after) => {
+                let [before, after] = [before, after].map(Option::unwrap_or_default);
+                format!("{}: {before} -> {after}", change.what.name())
+            }
+        };
+        writeln!(out, "{time}Z  {}  {what}", name(&change.key))?;
+    }
+    out.flush()
+}
+
 /// Writes changes as one document, schema `portscan/changes/1`.
 ///
 /// # Errors

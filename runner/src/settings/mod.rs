@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
-pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, ReportFormat};
-use crate::cli::{Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs};
+pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, ReportFormat, Until};
+use crate::cli::{Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs};
 use crate::model::{Family, SideEffect};
 use crate::target::{Host, TargetSpec, parse_words};
 
@@ -25,6 +25,8 @@ use crate::target::{Host, TargetSpec, parse_words};
 pub enum Command {
     /// Probe and check.
     Probe(Box<ProbeSettings>),
+    /// Probe again and again.
+    Watch(Box<WatchSettings>),
     /// Find where packets die.
     Trace(Box<TraceSettings>),
     /// Show the plugins that are there.
@@ -163,6 +165,21 @@ pub struct ProbeSettings {
     pub quiet: bool,
 }
 
+/// Everything about watching.
+#[derive(Debug)]
+pub struct WatchSettings {
+    /// What to probe each time.
+    pub probe: ProbeSettings,
+    /// From the beginning of one round to that of the next.
+    pub every: Duration,
+    /// What is waited for.
+    pub until: Option<Until>,
+    /// When to give up.
+    pub within: Option<Duration>,
+    /// What to run at every change.
+    pub on_change: Option<String>,
+}
+
 /// Everything about a trace.
 #[derive(Debug)]
 pub struct TraceSettings {
@@ -184,8 +201,9 @@ pub struct TraceSettings {
 pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, SettingsError> {
     let typed = Cli::try_parse_from(args)?;
     match typed.command {
-        None => probe(typed.probe).map(|p| Command::Probe(Box::new(p))),
-        Some(Typed::Probe(args)) => probe(*args).map(|p| Command::Probe(Box::new(p))),
+        None => once(typed.probe).map(|p| Command::Probe(Box::new(p))),
+        Some(Typed::Probe(args)) => once(*args).map(|p| Command::Probe(Box::new(p))),
+        Some(Typed::Watch(args)) => watch(*args).map(|w| Command::Watch(Box::new(w))),
         Some(Typed::Trace(args)) => trace(*args).map(|t| Command::Trace(Box::new(t))),
         Some(Typed::Plugin(PluginCommand::List { plugin_dir })) => {
             Ok(Command::PluginList { dirs: read::folders(plugin_dir)? })
@@ -208,6 +226,32 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
 /// Every command and option, for completions.
 pub fn definitions() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
+}
+
+/// Time between two rounds when nobody asks for another.
+const EVERY: Duration = Duration::from_secs(1);
+
+fn once(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
+    match (&args.every, args.count) {
+        (Some(_), 1) => Err(SettingsError::Alone { option: "--every", with: "--count" }),
+        _ => probe(args),
+    }
+}
+
+fn watch(args: WatchArgs) -> Result<WatchSettings, SettingsError> {
+    let within = args.within.as_ref().map(|t| value::duration("--within", t)).transpose()?;
+    if within.is_some() && args.until.is_none() {
+        return Err(SettingsError::Alone { option: "--within", with: "--until" });
+    }
+    let probe = probe(args.probe)?;
+    let every = probe.every;
+    Ok(WatchSettings {
+        probe: ProbeSettings { quiet: true, ..probe },
+        every,
+        until: args.until,
+        within,
+        on_change: args.on_change,
+    })
 }
 
 fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
@@ -248,7 +292,7 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
         controls: !args.no_controls,
         trace: args.trace,
         count: args.count,
-        every: value::duration("--every", &args.every)?,
+        every: duration("--every", &args.every)?.unwrap_or(EVERY),
         plugins,
         format: args.format,
         color: args.color,

@@ -42,6 +42,14 @@ pub enum SettingsError {
         /// The address, or the option that names it.
         text: String,
     },
+    /// An option that means something only beside another.
+    #[error("{option} means something only with {with}")]
+    Alone {
+        /// The option.
+        option: &'static str,
+        /// The one that is missing.
+        with: &'static str,
+    },
     /// A trace takes one endpoint.
     #[error("trace takes one host and one port, for example portscan trace example.com 443")]
     OneEndpoint,
