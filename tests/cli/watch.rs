@@ -72,3 +72,28 @@ fn a_command_gets_the_change() {
         serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!(change["changes"][0]["after"], "closed (reset)");
 }
+
+/// A server that answers its own protocol only: rounds that sent something else
+/// would see it silent.
+#[test]
+fn every_round_sends_what_the_plugin_wants_sent() {
+    let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        while let Ok((length, from)) = server.recv_from(&mut buffer) {
+            // A DNS query (RFC 1035 4.1.1): answered as refused, the question kept.
+            if length >= 17 && buffer[2] & 0x80 == 0 {
+                buffer[2] |= 0x80;
+                buffer[3] = 5;
+                buffer[10..12].fill(0);
+                server.send_to(&buffer[..length], from).unwrap();
+            }
+        }
+    });
+    let line = format!("127.0.0.1:{port}/udp --plugin dns --count 3 --every 100ms --format json");
+    let report = portscan(&line).end().stdout();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let states = &report["endpoints"][0]["rounds"]["states"];
+    assert_eq!(*states, serde_json::json!([{"state": "open", "rounds": 3}]));
+}
