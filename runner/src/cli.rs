@@ -23,7 +23,8 @@ Exit codes:
   1    something is not open or not healthy
   2    could not run as asked, or an endpoint could not be measured
        (a name that does not resolve, a state 'unknown')
-  130  interrupted; what was known by then is shown";
+  130  interrupted; what was known by then is shown
+With --format nagios they are that tool's: 0 OK, 2 CRITICAL, 3 UNKNOWN";
 
 /// Can I reach this service from here, and if not, who is in the way?
 #[derive(Debug, Parser)]
@@ -203,6 +204,20 @@ pub enum Format {
     Json,
     /// A line per endpoint, as it ends
     Jsonl,
+    /// Comma-separated values
+    Csv,
+    /// A table for tickets and merge requests
+    Markdown,
+    /// nmap's XML, for ndiff and importers
+    Xml,
+    /// JUnit's XML, for CI
+    Junit,
+    /// Test Anything Protocol
+    Tap,
+    /// A line for Nagios and its kin, with their exit codes
+    Nagios,
+    /// Text for Prometheus' node exporter
+    Prometheus,
 }
 
 /// When to colour.
@@ -231,6 +246,9 @@ pub struct ProbeArgs {
     /// Colours
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", help_heading = "Output")]
     pub color: Color,
+    /// Write the report in another format as well, into a file (repeatable)
+    #[arg(short, long, value_name = "FORMAT=FILE", help_heading = "Output")]
+    pub output: Vec<String>,
     /// What to call the place that is probed from, in reports
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     pub vantage: Option<String>,

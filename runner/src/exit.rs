@@ -18,6 +18,21 @@ pub enum ExitStatus {
     Interrupted = 130,
 }
 
+impl ExitStatus {
+    /// The status whose number says the same to Nagios and its kin: 0 OK, 1 WARNING,
+    /// 2 CRITICAL, 3 UNKNOWN (Monitoring Plugins Development Guidelines, "Plugin
+    /// Return Codes").
+    ///
+    /// A degraded service is no WARNING here: it is open and can serve.
+    pub fn for_nagios(self) -> ExitStatus {
+        match self {
+            ExitStatus::NotAllOpen => ExitStatus::CannotRun,
+            ExitStatus::CannotRun | ExitStatus::Interrupted => ExitStatus::Bug,
+            same => same,
+        }
+    }
+}
+
 /// Follows the rows of a run and knows its exit status at the end.
 ///
 /// The worse wins: what could not be measured over what is not open.

@@ -3,6 +3,7 @@
 
 mod errors;
 mod exit_codes;
+mod formats;
 mod help;
 mod reports;
 mod run;

@@ -80,7 +80,7 @@ pub fn changes(before: &Report, after: &Report) -> Vec<Change> {
     all
 }
 
-fn rows<'a>(report: &'a Report) -> BTreeMap<Key, &'a EndpointRow<'static>> {
+fn rows(report: &Report) -> BTreeMap<Key, &EndpointRow<'static>> {
     report.endpoints.iter().map(|row| (Key::of(row), row)).collect()
 }
 

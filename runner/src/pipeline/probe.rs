@@ -18,7 +18,8 @@ use crate::settings::{Color, Format, PluginChoice as Chosen, ProbeSettings};
 
 /// Runs a probe to its end.
 pub(super) fn run(settings: &ProbeSettings) -> ExitStatus {
-    match run_into(settings, renderer(settings)) {
+    match renderer(settings).and_then(|renderer| run_into(settings, renderer)) {
+        Ok(status) if settings.format == Format::Nagios => status.for_nagios(),
         Ok(status) => status,
         Err(message) => {
             render::talk::error(&message);
@@ -131,16 +132,42 @@ fn plan_settings(settings: &ProbeSettings, sockets: usize, seed: u64) -> PlanSet
     }
 }
 
-fn renderer(settings: &ProbeSettings) -> Box<dyn Renderer> {
+/// The renderers of all formats that were asked for.
+///
+/// # Errors
+/// A file that cannot be written, told before a packet leaves.
+fn renderer(settings: &ProbeSettings) -> Result<Box<dyn Renderer>, String> {
     let color = match settings.color {
         Color::Auto => None,
         Color::Always => Some(true),
         Color::Never => Some(false),
     };
-    let format = match settings.format {
+    let style = render::Style::for_stdout(color, settings.explain);
+    let first = render::renderer(format(settings.format), style, render::stdout());
+    if settings.outputs.is_empty() {
+        return Ok(first);
+    }
+    let mut all = vec![first];
+    for (kind, path) in &settings.outputs {
+        let file = render::FileOutput::create(path)
+            .map_err(|error| format!("--output {}: {error}", path.display()))?;
+        let style = render::Style { color: false, ..style };
+        all.push(render::renderer(format(*kind), style, Box::new(file)));
+    }
+    Ok(render::several(all))
+}
+
+fn format(format: Format) -> render::Format {
+    match format {
         Format::Table => render::Format::Table,
         Format::Json => render::Format::Json,
         Format::Jsonl => render::Format::JsonLines,
-    };
-    render::renderer(format, render::Style::for_stdout(color, settings.explain), render::stdout())
+        Format::Csv => render::Format::Csv,
+        Format::Markdown => render::Format::Markdown,
+        Format::Xml => render::Format::Xml,
+        Format::Junit => render::Format::Junit,
+        Format::Tap => render::Format::Tap,
+        Format::Nagios => render::Format::Nagios,
+        Format::Prometheus => render::Format::Prometheus,
+    }
 }

@@ -9,9 +9,11 @@ mod background;
 pub mod compare;
 mod escape;
 pub mod explain;
+mod formats;
 mod json;
 pub mod plugins;
 mod progress;
+mod several;
 mod style;
 mod table;
 pub mod talk;
@@ -19,7 +21,9 @@ pub mod trace;
 
 use background::Background;
 pub use escape::escape;
+use formats::AtTheEnd;
 pub use progress::Progress;
+pub use several::{FileOutput, several};
 pub use style::Style;
 
 use std::io;
@@ -36,6 +40,20 @@ pub enum Format {
     Json,
     /// A line per endpoint.
     JsonLines,
+    /// Comma-separated values.
+    Csv,
+    /// A table for tickets.
+    Markdown,
+    /// nmap's XML.
+    Xml,
+    /// JUnit's XML.
+    Junit,
+    /// Test Anything Protocol.
+    Tap,
+    /// The line of a Nagios plugin.
+    Nagios,
+    /// Prometheus' text format.
+    Prometheus,
 }
 
 /// Writes a report in one format.
@@ -59,6 +77,13 @@ pub fn renderer(format: Format, style: Style, out: Box<dyn io::Write + Send>) ->
         Format::Table => Box::new(table::Table::new(out, style)),
         Format::Json => Box::new(Background::new(Box::new(json::Document::new(out)))),
         Format::JsonLines => Box::new(Background::new(Box::new(json::Lines::new(out)))),
+        Format::Csv => Box::new(AtTheEnd::new(formats::csv, out)),
+        Format::Markdown => Box::new(AtTheEnd::new(formats::markdown, out)),
+        Format::Xml => Box::new(AtTheEnd::new(formats::nmap, out)),
+        Format::Junit => Box::new(AtTheEnd::new(formats::junit, out)),
+        Format::Tap => Box::new(AtTheEnd::new(formats::tap, out)),
+        Format::Nagios => Box::new(AtTheEnd::new(formats::nagios, out)),
+        Format::Prometheus => Box::new(AtTheEnd::new(formats::prometheus, out)),
     }
 }
 

@@ -153,6 +153,8 @@ pub struct ProbeSettings {
     pub plugins: PluginSettings,
     /// Output format.
     pub format: Format,
+    /// Further formats, each with its file.
+    pub outputs: Vec<(Format, PathBuf)>,
     /// Colours.
     pub color: Color,
     /// What the user calls this place.
@@ -295,6 +297,7 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
         every: duration("--every", &args.every)?.unwrap_or(EVERY),
         plugins,
         format: args.format,
+        outputs: args.output.iter().map(|text| value::output(text)).collect::<Result<_, _>>()?,
         color: args.color,
         vantage: args.vantage,
         advice: !args.no_advice,

@@ -1,6 +1,9 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::SettingsError;
+use clap::ValueEnum;
+
+use super::{Format, SettingsError};
 use crate::model::SideEffect;
 
 /// Reads `250ms`, `3s`, `1.5s`, `2m`. A bare number is refused: seconds and
@@ -40,6 +43,19 @@ pub(super) fn rate(text: &str) -> Result<Option<f64>, SettingsError> {
             value: text.into(),
             expected: "packets a second, or 'max'",
         }),
+    }
+}
+
+/// Reads `FORMAT=FILE`.
+pub(super) fn output(text: &str) -> Result<(Format, PathBuf), SettingsError> {
+    let bad =
+        |expected| SettingsError::Value { name: "--output".into(), value: text.into(), expected };
+    let form = "FORMAT=FILE, for example json=report.json; --format says which formats there are";
+    let (format, file) = text.split_once('=').ok_or_else(|| bad(form))?;
+    let format = Format::from_str(format, false).map_err(|_| bad(form))?;
+    match file.is_empty() {
+        true => Err(bad("FORMAT=FILE with a file's name")),
+        false => Ok((format, file.into())),
     }
 }
 
