@@ -137,6 +137,20 @@ pub enum PluginCommand {
         #[arg(long, value_name = "DIR")]
         plugin_dir: Vec<PathBuf>,
     },
+    /// Run a plugin's transcripts through the real host, and then with trouble
+    Test {
+        /// The crate's folder, which is built first, or a component
+        plugin: PathBuf,
+        /// Where the transcripts are [default: `transcripts` beside it]
+        #[arg(long, value_name = "DIR")]
+        transcripts: Option<PathBuf>,
+        /// From which flipped bits and garbage are made [default: another each time]
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+        /// Only as written: nothing cut, split, flipped, silent or flooded
+        #[arg(long)]
+        no_trouble: bool,
+    },
     /// Compile a Rust plugin crate into a component
     Build {
         /// The crate's folder

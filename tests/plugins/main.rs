@@ -6,6 +6,5 @@
 
 mod host;
 mod lock;
-mod peer;
 mod prebuilt;
 mod transcripts;

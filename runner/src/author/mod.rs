@@ -4,3 +4,4 @@
 //! endpoint (`check`). Start reading at [`build::build`].
 
 pub mod build;
+pub mod rehearse;

@@ -5,6 +5,7 @@
 mod interrupt;
 mod plugins;
 mod probe;
+mod rehearse;
 mod repeat;
 mod reports;
 mod round;
@@ -32,6 +33,9 @@ pub fn run(command: Command) -> ExitStatus {
         Command::Compile => compile(),
         Command::PluginList { dirs } => plugins::list(dirs),
         Command::PluginShow { plugin, dirs } => plugins::show(&plugin, dirs),
+        Command::PluginTest { plugin, transcripts, seed, trouble } => {
+            rehearse::run(&plugin, transcripts, seed, trouble)
+        }
         Command::PluginBuild { dir, output } => plugins::build(&dir, output),
     }
 }

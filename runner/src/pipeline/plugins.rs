@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::author::build::{BuildOptions, CargoOutput, build as build_component};
+use crate::author::build::{BuildOptions, build as build_component};
 use crate::check::catalog::{Plugin, Source};
 use crate::check::{CheckOptions, Checks, PluginChoice};
 use crate::exit::ExitStatus;
@@ -79,40 +79,38 @@ fn line(plugin: &Plugin) -> Option<PluginLine<'_>> {
 
 /// Builds a plugin crate into a component.
 pub(super) fn build(dir: &Path, output: Option<PathBuf>) -> ExitStatus {
+    match built(dir, output) {
+        Ok(_) => ExitStatus::AllOpen,
+        Err(error) => {
+            render::talk::error(&error);
+            ExitStatus::CannotRun
+        }
+    }
+}
+
+/// Builds a plugin crate, and returns the component's file.
+///
+/// # Errors
+/// A sentence with what to do.
+pub(super) fn built(dir: &Path, output: Option<PathBuf>) -> Result<PathBuf, String> {
     let host = Host::new(HostOptions::default());
     let describe = |component: &[u8]| {
         let guest = host.load(component, Origin::Foreign).map_err(|e| e.to_string())?;
         Ok(guest.metadata().clone())
     };
-    let options = BuildOptions {
-        toolchain_root: std::env::var_os("PORTSCAN_WASM_ROOT").map(PathBuf::from),
-        target_dir: None,
-        output: CargoOutput::Shown,
-    };
-    let built = match build_component(dir, &options, &describe) {
-        Ok(built) => built,
-        Err(error) => {
-            render::talk::error(&error.to_string());
-            return ExitStatus::CannotRun;
-        }
-    };
+    let built = build_component(dir, &BuildOptions::from_environment(), &describe)
+        .map_err(|error| format!("{error}\n{}", error.hint()))?;
     let file = output.unwrap_or_else(|| dir.join(format!("{}.wasm", built.metadata.name)));
-    match std::fs::write(&file, &built.component) {
-        Ok(()) => {
-            render::talk::note(&format!(
-                "{} {} built: {} ({} bytes)",
-                built.metadata.name,
-                built.metadata.version,
-                file.display(),
-                built.component.len()
-            ));
-            ExitStatus::AllOpen
-        }
-        Err(error) => {
-            render::talk::error(&format!("{}: {error}", file.display()));
-            ExitStatus::CannotRun
-        }
-    }
+    std::fs::write(&file, &built.component)
+        .map_err(|error| format!("{}: {error}", file.display()))?;
+    render::talk::note(&format!(
+        "{} {} built: {} ({} bytes)",
+        built.metadata.name,
+        built.metadata.version,
+        file.display(),
+        built.component.len()
+    ));
+    Ok(file)
 }
 
 fn written(result: io::Result<()>) -> ExitStatus {

@@ -41,6 +41,17 @@ pub enum Command {
         /// Folders to look in.
         dirs: Vec<PathBuf>,
     },
+    /// Rehearse a plugin.
+    PluginTest {
+        /// A crate's folder or a component.
+        plugin: PathBuf,
+        /// Its transcripts.
+        transcripts: Option<PathBuf>,
+        /// For trouble.
+        seed: Option<u64>,
+        /// Make trouble.
+        trouble: bool,
+    },
     /// Build a plugin.
     PluginBuild {
         /// The crate's folder.
@@ -212,6 +223,9 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
         }
         Some(Typed::Plugin(PluginCommand::Show { plugin, plugin_dir })) => {
             Ok(Command::PluginShow { plugin, dirs: read::folders(plugin_dir)? })
+        }
+        Some(Typed::Plugin(PluginCommand::Test { plugin, transcripts, seed, no_trouble })) => {
+            Ok(Command::PluginTest { plugin, transcripts, seed, trouble: !no_trouble })
         }
         Some(Typed::Plugin(PluginCommand::Build { dir, output })) => {
             Ok(Command::PluginBuild { dir, output })
