@@ -137,6 +137,11 @@ pub enum PluginCommand {
         #[arg(long, value_name = "DIR")]
         plugin_dir: Vec<PathBuf>,
     },
+    /// Begin a plugin: a folder that builds and passes its tests
+    New {
+        /// Its name, which is the folder's too
+        name: String,
+    },
     /// Run a plugin's transcripts through the real host, and then with trouble
     Test {
         /// The crate's folder, which is built first, or a component
@@ -150,6 +155,11 @@ pub enum PluginCommand {
         /// Only as written: nothing cut, split, flipped, silent or flooded
         #[arg(long)]
         no_trouble: bool,
+    },
+    /// Say whether a plugin fits this portscan, and how to mend it when not
+    Doctor {
+        /// A component, or a crate's folder, which is built first
+        plugin: PathBuf,
     },
     /// Compile a Rust plugin crate into a component
     Build {

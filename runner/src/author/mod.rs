@@ -4,4 +4,5 @@
 //! endpoint (`check`). Start reading at [`build::build`].
 
 pub mod build;
+pub mod new;
 pub mod rehearse;

@@ -33,6 +33,8 @@ pub fn run(command: Command) -> ExitStatus {
         Command::Compile => compile(),
         Command::PluginList { dirs } => plugins::list(dirs),
         Command::PluginShow { plugin, dirs } => plugins::show(&plugin, dirs),
+        Command::PluginNew { name } => plugins::new(&name),
+        Command::PluginDoctor { plugin } => rehearse::doctor(&plugin),
         Command::PluginTest { plugin, transcripts, seed, trouble } => {
             rehearse::run(&plugin, transcripts, seed, trouble)
         }

@@ -77,6 +77,21 @@ fn line(plugin: &Plugin) -> Option<PluginLine<'_>> {
     })
 }
 
+/// Begins a plugin in the working directory.
+pub(super) fn new(name: &str) -> ExitStatus {
+    match crate::author::new::new(Path::new(""), name) {
+        Ok(folder) => {
+            let folder = folder.display();
+            render::talk::note(&format!("{folder}/ is there; next: portscan plugin test {folder}"));
+            ExitStatus::AllOpen
+        }
+        Err(error) => {
+            render::talk::error(&error.to_string());
+            ExitStatus::CannotRun
+        }
+    }
+}
+
 /// Builds a plugin crate into a component.
 pub(super) fn build(dir: &Path, output: Option<PathBuf>) -> ExitStatus {
     match built(dir, output) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::plugins::built;
 use crate::author::rehearse::{Outcome, Rehearsal, Trial, rehearse};
 use crate::exit::ExitStatus;
-use crate::host::{Host, HostOptions, Origin};
+use crate::host::{CONTRACT, Host, HostOptions, Origin};
 use crate::render;
 
 /// Rehearses a plugin. 0 when every trial passed, 1 when one did not, 2 when none
@@ -36,6 +36,56 @@ pub(super) fn run(
             render::talk::error(&error);
             ExitStatus::CannotRun
         }
+    }
+}
+
+/// Says whether a plugin fits this portscan. 0 when it does, 1 when it does not.
+pub(super) fn doctor(plugin: &Path) -> ExitStatus {
+    let file = match plugin.is_dir() {
+        true => built(plugin, None),
+        false => Ok(plugin.to_owned()),
+    };
+    let read = file.and_then(|file| {
+        let bytes = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        Ok((file, bytes))
+    });
+    let (file, bytes) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            render::talk::error(&error);
+            return ExitStatus::CannotRun;
+        }
+    };
+    let loaded = Host::new(HostOptions::default()).load(&bytes, Origin::Foreign);
+    let out = &mut *render::stdout();
+    let written = match &loaded {
+        Ok(guest) => {
+            let metadata = guest.metadata();
+            let (name, version) =
+                (render::escape(&metadata.name), render::escape(&metadata.version));
+            writeln!(
+                out,
+                "{name} {version} fits: it was built for {CONTRACT}, and imports nothing else"
+            )
+        }
+        Err(error) => {
+            let error_text = error.to_string();
+            writeln!(
+                out,
+                "{} does not fit: {}\n{}",
+                file.display(),
+                render::escape(&error_text),
+                render::escape(&error.hint())
+            )
+        }
+    };
+    match (written.and_then(|()| out.flush()), loaded) {
+        (Err(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {
+            render::talk::error(&format!("cannot write: {error}"));
+            ExitStatus::CannotRun
+        }
+        (_, Ok(_)) => ExitStatus::AllOpen,
+        (_, Err(_)) => ExitStatus::NotAllOpen,
     }
 }
 

@@ -41,6 +41,11 @@ pub enum Command {
         /// Folders to look in.
         dirs: Vec<PathBuf>,
     },
+    /// Begin a plugin.
+    PluginNew {
+        /// Its name.
+        name: String,
+    },
     /// Rehearse a plugin.
     PluginTest {
         /// A crate's folder or a component.
@@ -51,6 +56,11 @@ pub enum Command {
         seed: Option<u64>,
         /// Make trouble.
         trouble: bool,
+    },
+    /// Say whether a plugin fits.
+    PluginDoctor {
+        /// A component or a crate's folder.
+        plugin: PathBuf,
     },
     /// Build a plugin.
     PluginBuild {
@@ -224,6 +234,10 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
         Some(Typed::Plugin(PluginCommand::Show { plugin, plugin_dir })) => {
             Ok(Command::PluginShow { plugin, dirs: read::folders(plugin_dir)? })
         }
+        Some(Typed::Plugin(PluginCommand::Doctor { plugin })) => {
+            Ok(Command::PluginDoctor { plugin })
+        }
+        Some(Typed::Plugin(PluginCommand::New { name })) => Ok(Command::PluginNew { name }),
         Some(Typed::Plugin(PluginCommand::Test { plugin, transcripts, seed, no_trouble })) => {
             Ok(Command::PluginTest { plugin, transcripts, seed, trouble: !no_trouble })
         }
