@@ -132,6 +132,7 @@ fn judged(finished: Finished, place: &Place<'_>, stream: Option<OwnedFd>) -> Pro
         endpoint: finished.ask.endpoint,
         observations: &finished.observations,
         sent: finished.sent,
+        cut_short: finished.cut_short,
         is_own: place.is_own,
     };
     let judgement = judge(&question);

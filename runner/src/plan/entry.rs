@@ -87,6 +87,8 @@ pub struct Finished {
     pub budget: Option<(u32, Duration)>,
     /// Control ports of this peer are open as well.
     pub open_for_everything: bool,
+    /// The run ended while it was still being asked.
+    pub cut_short: bool,
     /// The key of the attempt that connected, for whoever holds its stream.
     pub connected: Option<u64>,
 }
@@ -134,6 +136,8 @@ pub(super) struct Entry {
     pub queued: bool,
     /// Counts against the peer's window.
     pub in_window: bool,
+    /// The run ended while it was still being asked.
+    pub cut_short: bool,
     /// Times this machine was too busy to send it.
     pub busy: u16,
     /// Attempts that a soft ICMP error answered.
@@ -198,6 +202,7 @@ impl Entry {
             control,
             budget: self.budget,
             open_for_everything: open,
+            cut_short: self.cut_short,
             connected: self.connected,
             observations: self.observations,
             ask: self.ask,

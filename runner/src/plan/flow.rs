@@ -190,12 +190,13 @@ impl Plan {
     pub fn stop(&mut self, now: Moment) {
         self.exhausted = true;
         for index in 0..self.entries.len() as u32 {
-            let open = self.entries[index as usize]
-                .as_ref()
-                .is_some_and(|e| e.purpose == Purpose::Asked && e.phase != Phase::Closing);
-            if open {
-                self.close(index, now);
+            let Some(entry) = &mut self.entries[index as usize] else { continue };
+            if entry.purpose != Purpose::Asked || entry.phase == Phase::Closing {
+                continue;
             }
+            // Silence that was not waited for to its end is none.
+            entry.cut_short = entry.phase == Phase::Probing && now < entry.deadline;
+            self.close(index, now);
         }
     }
 }

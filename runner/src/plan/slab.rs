@@ -38,6 +38,7 @@ impl Plan {
             sandwiched: None,
             farewells: 0,
             budget: None,
+            cut_short: false,
             connected: None,
             lost: 0,
         });

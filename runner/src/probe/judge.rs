@@ -19,6 +19,9 @@ pub struct Question<'a> {
     pub endpoint: Endpoint,
     /// What came back, in any order.
     pub observations: &'a [Observation],
+    /// The run ended while the endpoint was still being asked: silence so far
+    /// says nothing.
+    pub cut_short: bool,
     /// Attempts that really left this machine.
     pub sent: u16,
     /// Whether an address belongs to this machine.
@@ -95,6 +98,7 @@ pub fn judge(question: &Question<'_>) -> Judgement {
 
 fn silence(question: &Question<'_>) -> Judgement {
     let (state, reason) = match (question.sent, question.endpoint.transport) {
+        _ if question.cut_short => (PortState::Unknown, Reason::Interrupted),
         (0, _) => (PortState::Unknown, Reason::Interrupted),
         (_, Transport::Tcp) => (PortState::Filtered, Reason::NoResponse),
         (_, Transport::Udp) => (PortState::OpenFiltered, Reason::NoResponse),
@@ -265,11 +269,37 @@ mod tests {
     fn judged(transport: Transport, observations: &[Observation], sent: u16) -> Judgement {
         let endpoint = Endpoint::new(SocketAddr::from((TARGET, 53)), transport);
         let is_own = |ip: IpAddr| ip == IpAddr::from(OWN);
-        judge(&Question { endpoint, observations, sent, is_own: &is_own })
+        judge(&Question { endpoint, observations, sent, cut_short: false, is_own: &is_own })
     }
 
     fn transport() -> impl Strategy<Value = Transport> {
         prop::sample::select(vec![Transport::Tcp, Transport::Udp])
+    }
+
+    #[test]
+    fn silence_that_was_cut_short_is_no_state_and_a_proof_is() {
+        let endpoint = Endpoint::new(SocketAddr::from((TARGET, 53)), Transport::Tcp);
+        let at = Moment::START;
+        let refused = [Observation {
+            attempt: 0,
+            sent: at,
+            at,
+            rtt: None,
+            repeated: false,
+            signal: Signal::Refused,
+        }];
+        let cut = |observations| {
+            judge(&Question {
+                endpoint,
+                observations,
+                sent: 2,
+                cut_short: true,
+                is_own: &|_| false,
+            })
+        };
+        let silent = cut(&[]);
+        assert_eq!((silent.state, silent.reason), (PortState::Unknown, Reason::Interrupted));
+        assert_eq!(cut(&refused).state, PortState::Closed);
     }
 
     proptest! {
