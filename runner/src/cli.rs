@@ -144,11 +144,16 @@ pub enum PluginCommand {
     },
     /// Run a plugin's transcripts through the real host, and then with trouble
     Test {
-        /// The crate's folder, which is built first, or a component
-        plugin: PathBuf,
+        /// The plugin's folder, which is built first, a component, or a plugin's name
+        /// [default with --replay: the one that was recorded]
+        #[arg(required_unless_present = "replay")]
+        plugin: Option<PathBuf>,
         /// Where the transcripts are [default: `transcripts` beside it]
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", conflicts_with = "replay")]
         transcripts: Option<PathBuf>,
+        /// Only this transcript, as written (repeatable)
+        #[arg(long, value_name = "FILE")]
+        replay: Vec<PathBuf>,
         /// From which flipped bits and garbage are made [default: another each time]
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
@@ -345,6 +350,9 @@ pub struct ProbeArgs {
     /// A plugin's secret (repeatable)
     #[arg(long, value_name = "PLUGIN.NAME=env:VAR|file:PATH", help_heading = "Plugins")]
     pub secret: Vec<String>,
+    /// Keep a transcript of every check in this folder, for 'plugin test --replay'
+    #[arg(long, value_name = "DIR", help_heading = "Plugins")]
+    pub record: Option<PathBuf>,
     /// Let plugins with this side effect run by themselves: state, hardware
     #[arg(long, value_name = "SIDE-EFFECT", help_heading = "Plugins")]
     pub allow: Vec<String>,

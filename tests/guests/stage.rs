@@ -60,7 +60,15 @@ impl Folder {
 }
 
 fn job(order: u64, endpoint: Endpoint) -> Job {
-    Job { order, endpoint, target: "localhost".into(), seed: 42, stream: None, answer: None }
+    Job {
+        order,
+        endpoint,
+        target: "localhost".into(),
+        seed: 42,
+        stream: None,
+        answer: None,
+        player: None,
+    }
 }
 
 fn answer(bytes: &[u8]) -> Option<Answer> {

@@ -62,7 +62,14 @@ pub async fn check_within(guest: &Guest, service: Service, deadline: Duration) -
             tokio::spawn(serve(stream, service));
         }
     });
-    let job = CheckJob { peer, stream: None, settings: Arc::from([]), deadline };
+    let job = CheckJob {
+        peer,
+        stream: None,
+        settings: Arc::from([]),
+        deadline,
+        player: None,
+        recorder: None,
+    };
     let result = guest.check(job).await;
     server.abort();
     result

@@ -63,6 +63,8 @@ impl Check {
             "json".into(),
         ];
         args.extend(self.args);
+        let recordings = tempfile::tempdir().expect("a folder can be made");
+        args.extend(["--record".into(), recordings.path().into()]);
         let mut command = Command::new(&binary);
         command
             .args(&args)
@@ -93,7 +95,9 @@ impl Check {
             stdout,
             stderr,
         };
-        Checked::read(ran)
+        let checked = Checked::read(ran);
+        checked.is_replayed(&binary, recordings.path());
+        checked
     }
 }
 
@@ -126,6 +130,29 @@ impl Checked {
         let row = row.clone();
         assert!(ran.wall < LONGEST_RUN, "took longer than any run may\n{ran:?}");
         Checked { ran, row }
+    }
+
+    /// Every transcript of the run, played to the plugin, ends as the run did.
+    fn is_replayed(&self, binary: &Path, recordings: &Path) {
+        for entry in std::fs::read_dir(recordings).expect("the folder is there") {
+            let file = entry.expect("it is read").path();
+            let text = std::fs::read_to_string(&file).expect("a transcript is text");
+            // A flood is not kept whole, so it does not end the same way.
+            if text.contains("more than a recording keeps") {
+                continue;
+            }
+            let replay = Command::new(binary)
+                .args(["plugin", "test", "--replay"])
+                .arg(&file)
+                .output()
+                .expect("portscan starts");
+            let said = String::from_utf8_lossy(&replay.stdout);
+            let trouble = String::from_utf8_lossy(&replay.stderr);
+            self.claim(
+                replay.status.success(),
+                &format!("its transcript replays\n{said}{trouble}\n{text}"),
+            );
+        }
     }
 
     /// The value at a JSON pointer of the row.

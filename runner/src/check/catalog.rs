@@ -25,8 +25,11 @@ pub enum Source {
 }
 
 impl Source {
-    /// The component, at most the largest that is ever loaded.
-    fn read(&self) -> Result<std::borrow::Cow<'static, [u8]>, LoadError> {
+    /// The component's bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is larger than any component may be.
+    pub fn read(&self) -> Result<std::borrow::Cow<'static, [u8]>, LoadError> {
         match self {
             Source::BuiltIn(bytes) => Ok((*bytes).into()),
             Source::File(path) => read_component(path).map(Into::into),

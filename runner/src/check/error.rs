@@ -52,6 +52,14 @@ pub enum CheckSetupError {
         /// The setting.
         name: String,
     },
+    /// There is no place for transcripts.
+    #[error("cannot keep transcripts in {}: {why}", path.display())]
+    NoRecordings {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A plugin that was named cannot work without this setting.
     #[error("the plugin `{plugin}` needs the setting `{name}`: {help}")]
     MissingSetting {
@@ -82,6 +90,9 @@ impl CheckSetupError {
                 false => "`portscan plugin list` shows all; a file needs its path, for example `./my.wasm`.".to_owned(),
             },
             CheckSetupError::BadPlugin { error, .. } => error.hint(),
+            CheckSetupError::NoRecordings { .. } => {
+                "Name a folder that can be written to.".to_owned()
+            }
             CheckSetupError::UnknownSetting { plugin, nearest: Some(nearest), .. } => {
                 format!("Did you mean `{plugin}.{nearest}`? `portscan plugin show {plugin}` shows all.")
             }

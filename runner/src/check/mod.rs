@@ -11,10 +11,12 @@
 
 pub mod catalog;
 mod error;
+mod record;
 mod redact;
 mod selection;
 mod setting;
 mod stage;
+mod transcribe;
 
 pub use error::CheckSetupError;
 
@@ -25,12 +27,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::host::{Host, HostOptions};
+use crate::host::{Host, HostOptions, SharedPlayer};
 use crate::model::{
     CheckResult, Endpoint, Fault, Metadata, Payload, ReplyFrom, SideEffect, Silence, Transport,
 };
 use crate::net::SourceBinding;
 use catalog::Catalog;
+use record::Recordings;
 use selection::{Chosen, Selection};
 use stage::{Stage, Work, Workers, faulted};
 
@@ -64,6 +67,8 @@ pub struct CheckOptions {
     pub concurrency: usize,
     /// From where checks leave.
     pub source: SourceBinding,
+    /// Where to keep a transcript of every check.
+    pub record: Option<PathBuf>,
     /// Side effects that need not be asked for by naming the plugin.
     pub allow: Vec<SideEffect>,
     /// How plugins are loaded; its `slots` are computed.
@@ -80,6 +85,7 @@ impl Default for CheckOptions {
             deadline: Duration::from_secs(5),
             concurrency: 256,
             source: SourceBinding::default(),
+            record: None,
             allow: Vec::new(),
             host: HostOptions::default(),
         }
@@ -124,6 +130,8 @@ pub struct Job {
     pub stream: Option<OwnedFd>,
     /// UDP: the datagram that came back.
     pub answer: Option<Answer>,
+    /// Who plays the peer, where there is no network.
+    pub player: Option<SharedPlayer>,
 }
 
 /// The check stage.
@@ -156,14 +164,15 @@ impl Checks {
             PluginChoice::None => Selection::default(),
             _ => Selection::new(&options, &mut catalog, &host)?,
         };
+        let recordings = options.record.as_deref().map(|folder| {
+            Recordings::new(folder).map_err(|e| CheckSetupError::NoRecordings {
+                path: folder.into(),
+                why: e.to_string(),
+            })
+        });
+        let recordings = recordings.transpose()?;
         let (results, finished) = channel();
-        let stage = Stage::new(
-            host.clone(),
-            options.source,
-            options.deadline,
-            options.concurrency,
-            results,
-        );
+        let stage = Stage::new(host.clone(), &options, recordings, results);
         Ok(Checks {
             host,
             catalog,
@@ -190,6 +199,7 @@ impl Checks {
     pub fn take_notes(&mut self) -> Vec<String> {
         let mut notes = std::mem::take(&mut self.catalog.notes);
         notes.extend(self.host.take_notes());
+        notes.extend(self.stage.take_notes());
         notes
     }
 
@@ -262,6 +272,7 @@ impl Checks {
                 plugin: chosen.plugin.clone(),
                 settings: chosen.settings.clone(),
                 secrets: chosen.secrets.clone(),
+                secret_names: chosen.secret_names.clone(),
             };
             self.stage.submit(&self.workers, work);
         }

@@ -19,6 +19,8 @@ pub(super) struct Chosen {
     pub settings: Arc<[Setting]>,
     /// Values that must not be shown.
     pub secrets: Arc<[String]>,
+    /// Names of the settings that hold them.
+    pub secret_names: Arc<[String]>,
     /// Chosen by name: its default ports do not limit it.
     named: bool,
 }
@@ -72,6 +74,7 @@ impl Selection {
             match missing {
                 None => selection.chosen.push(Chosen {
                     secrets: secrets_of(options, &plugin.metadata).collect(),
+                    secret_names: secret_names(&plugin.metadata),
                     settings: settings.into(),
                     plugin,
                     named,
@@ -207,4 +210,9 @@ fn given<'a>(
 fn secrets_of(options: &CheckOptions, metadata: &Metadata) -> impl Iterator<Item = String> {
     let ours = options.secrets.iter().filter(|(plugin, _, _)| *plugin == metadata.name);
     ours.map(|(_, _, value)| value.clone()).filter(|value| !value.is_empty())
+}
+
+fn secret_names(metadata: &Metadata) -> Arc<[String]> {
+    let secret = metadata.settings.iter().filter(|spec| spec.secret);
+    secret.map(|spec| spec.name.clone()).collect()
 }

@@ -1,18 +1,20 @@
 //! Where checks run: a runtime of its own, started by the first job.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
 use super::catalog::Plugin;
+use super::record::{Recorded, Recordings};
 use super::redact::redact;
-use super::{Answer, Job};
-use crate::host::{CheckJob, Guest, Host};
+use super::{Answer, CheckOptions, Job};
+use crate::host::{CheckJob, Guest, Host, Recorder};
 use crate::model::{
     CheckResult, Conclusion, Endpoint, Fault, Health, ReplyFrom, Setting, Transport, Verdict,
 };
@@ -36,6 +38,8 @@ pub(super) struct Stage {
     permits: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     results: Sender<(u64, CheckResult)>,
+    recordings: Option<Recordings>,
+    notes: Mutex<Vec<String>>,
 }
 
 /// One job with everything it needs.
@@ -44,6 +48,7 @@ pub(super) struct Work {
     pub plugin: Arc<Plugin>,
     pub settings: Arc<[Setting]>,
     pub secrets: Arc<[String]>,
+    pub secret_names: Arc<[String]>,
 }
 
 /// The threads that checks run on, started by the first job.
@@ -78,19 +83,20 @@ impl Drop for Workers {
 impl Stage {
     pub(super) fn new(
         host: Arc<Host>,
-        source: SourceBinding,
-        deadline: Duration,
-        concurrency: usize,
+        options: &CheckOptions,
+        recordings: Option<Recordings>,
         results: Sender<(u64, CheckResult)>,
     ) -> Stage {
         Stage {
             host,
             roots: Arc::new(Roots::from_environment()),
-            source,
-            deadline,
-            permits: Arc::new(Semaphore::new(concurrency.max(1))),
+            source: options.source.clone(),
+            deadline: options.deadline,
+            permits: Arc::new(Semaphore::new(options.concurrency.max(1))),
             waiting: Arc::default(),
             results,
+            recordings,
+            notes: Mutex::default(),
         }
     }
 
@@ -118,6 +124,37 @@ impl Stage {
         redact(&mut result, &work.secrets);
         // Nobody listens any more when the run was interrupted.
         let _ = self.results.send((work.job.order, result));
+    }
+
+    /// Remarks for the user, and forgets them.
+    pub(super) fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes a transcript, where they are kept; says so once when it cannot.
+    fn record(
+        &self,
+        work: &Work,
+        result: &CheckResult,
+        write: impl FnOnce(&Recordings, &Recorded<'_>) -> io::Result<()>,
+    ) {
+        let Some(recordings) = &self.recordings else { return };
+        let mut result = result.clone();
+        redact(&mut result, &work.secrets);
+        let recorded = Recorded {
+            plugin: &work.plugin.metadata.name,
+            job: &work.job,
+            settings: &work.settings,
+            secret_names: &work.secret_names,
+            secrets: &work.secrets,
+            result: &result,
+        };
+        if let Err(error) = write(recordings, &recorded) {
+            let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+            if notes.is_empty() {
+                notes.push(format!("a check was not recorded: {error}"));
+            }
+        }
     }
 
     fn peer(&self, endpoint: Endpoint, target: Arc<str>, reply_from: ReplyFrom) -> Peer {
@@ -164,7 +201,13 @@ async fn examine(stage: &Stage, work: &mut Work, guest: &Guest) -> CheckResult {
     let has_dialogue = work.plugin.inspection().is_ok_and(|inspection| inspection.is_check);
     let judged = match &work.job.answer {
         Some(answer) if work.job.endpoint.transport == Transport::Udp => {
-            Some(judge(work, guest, answer))
+            let judged = judge(work, guest, answer);
+            stage.record(work, &judged, |recordings, recorded| {
+                let job = &work.job;
+                let payloads = guest.payloads(&job.endpoint, &job.target, job.seed, &work.settings);
+                recordings.probe(recorded, &payloads.unwrap_or_default(), answer)
+            });
+            Some(judged)
         }
         _ => None,
     };
@@ -204,9 +247,21 @@ async fn talk(stage: &Stage, work: &mut Work, guest: &Guest) -> CheckResult {
     let job = &mut work.job;
     let peer = stage.peer(job.endpoint, job.target.clone(), work.plugin.metadata.reply_from);
     let stream: Option<OwnedFd> = job.stream.take();
-    guest
-        .check(CheckJob { peer, stream, settings: work.settings.clone(), deadline: stage.deadline })
-        .await
+    let recorder = stage.recordings.is_some().then(Recorder::default);
+    let check = CheckJob {
+        peer,
+        stream,
+        settings: work.settings.clone(),
+        deadline: stage.deadline,
+        player: job.player.clone(),
+        recorder: recorder.clone(),
+    };
+    let result = guest.check(check).await;
+    if let Some(recorder) = recorder {
+        stage
+            .record(work, &result, |recordings, recorded| recordings.dialogue(recorded, &recorder));
+    }
+    result
 }
 
 /// The dialogue's conclusion wins if it confirms: it asked the user's question,

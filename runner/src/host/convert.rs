@@ -214,7 +214,7 @@ pub(super) fn tls_options(from: wit_connection::TlsOptions) -> net::TlsOptions {
 
 pub(super) fn tls_session(from: net::TlsSession) -> wit_connection::TlsSession {
     wit_connection::TlsSession {
-        version: from.version.to_owned(),
+        version: from.version,
         cipher: from.cipher,
         alpn: from.alpn,
         certificates: from.certificates.into_iter().map(certificate).collect(),

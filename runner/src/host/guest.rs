@@ -14,14 +14,16 @@ use super::error::LoadError;
 use super::fault::{Breach, Phase, declined, fault};
 use super::functions::connection::Handle;
 use super::limits::{CHECK_CPU, GRACE, MAX_CALL_BYTES, MAX_HANDLES, MAX_PAYLOADS, MAX_SUMMARY};
+use super::line::{Line, SharedPlayer};
 use super::machine::Machine;
 use super::pure::Pure;
+use super::record::Recorder;
 use super::state::CheckState;
 use super::text::cut;
 use crate::model::{
     CheckResult, Conclusion, Endpoint, Fault, Health, Metadata, Payload, Setting, Verdict,
 };
-use crate::net::conversation::{Conversation, Peer};
+use crate::net::conversation::Peer;
 
 /// One plugin, compiled and linked, ready to be asked. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +48,10 @@ pub struct CheckJob {
     pub settings: Arc<[Setting]>,
     /// Time for everything.
     pub deadline: Duration,
+    /// Who plays the peer, where there is no network.
+    pub player: Option<SharedPlayer>,
+    /// Where what happens is taken down.
+    pub recorder: Option<Recorder>,
 }
 
 impl Guest {
@@ -185,19 +191,18 @@ impl Guest {
         let Some((pre, indices)) = &self.0.check else {
             return Err(fault("not-a-plugin", "the plugin has no `check`".to_owned()));
         };
-        let opened = match job.stream {
-            Some(stream) => job.peer.adopt(stream),
-            None => job.peer.connect(job.deadline).await,
-        };
-        let conversation = match opened {
-            Ok(conversation) => conversation,
+        let opened = Line::open(job.player.clone(), job.stream, &job.peer, job.deadline).await;
+        let line = match opened {
+            Ok(line) => line,
             Err(error) => return Ok(inconclusive(convert::summary(convert::io_error(error)))),
         };
         let meter = Meter::default();
-        let mut store = self.store(&meter, started, job.deadline);
+        let sends = self.0.metadata.sends.clone();
+        let state = CheckState::new(sends, started, job.deadline, job.player, job.recorder);
+        let mut store = self.store(&meter, state);
         let endpoint = convert::endpoint(&job.peer.endpoint, &job.peer.target);
         let settings = convert::settings(&job.settings);
-        let run = run(pre, indices, &mut store, conversation, &endpoint, &settings);
+        let run = run(pre, indices, &mut store, line, &endpoint, &settings);
         let wall = (job.deadline + GRACE).saturating_sub(started.elapsed());
         let returned = {
             let _running = self.0.machine.running();
@@ -229,8 +234,7 @@ impl Guest {
         concluded
     }
 
-    fn store(&self, meter: &Meter, started: Instant, deadline: Duration) -> Store<CheckState> {
-        let state = CheckState::new(self.0.metadata.sends.clone(), started, deadline);
+    fn store(&self, meter: &Meter, state: CheckState) -> Store<CheckState> {
         let mut store = Store::new(self.0.machine.engine(), state);
         store.limiter(|state| &mut state.ceiling);
         store.set_hostcall_fuel(MAX_CALL_BYTES);
@@ -262,11 +266,11 @@ async fn run(
     pre: &InstancePre<CheckState>,
     indices: &check::GuestIndices,
     store: &mut Store<CheckState>,
-    conversation: Conversation,
+    line: Line,
     endpoint: &check::Endpoint,
     settings: &[check::Setting],
 ) -> wasmtime::Result<Result<check::Conclusion, check::CheckError>> {
-    let connection = store.data_mut().table.push(Handle::new(conversation))?;
+    let connection = store.data_mut().table.push(Handle::new(line))?;
     let instance = pre.instantiate_async(&mut *store).await?;
     let guest = indices.load(&mut *store, &instance)?;
     guest.call_run(store, connection, endpoint, settings).await

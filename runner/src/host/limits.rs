@@ -117,3 +117,7 @@ pub const COMPILE_WALL: Duration = Duration::from_secs(30);
 
 /// See [`COMPILE_CPU`].
 pub const COMPILE_MEMORY: u64 = 1 << 30;
+
+/// Most bytes of one check that a recording keeps. A dialogue takes a few
+/// kilobytes; a flood is as well shown by its first megabyte.
+pub const MAX_RECORDED: usize = 1 << 20;

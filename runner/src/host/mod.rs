@@ -25,10 +25,12 @@ mod functions;
 mod guest;
 mod inspect;
 pub mod limits;
+mod line;
 mod machine;
 mod metadata;
 mod peek;
 mod pure;
+mod record;
 mod state;
 mod text;
 
@@ -36,7 +38,9 @@ pub use compile::{COMPILE_COMMAND, ChildError, Compiler, compile_child_main};
 pub use error::LoadError;
 pub use guest::{CheckJob, Guest};
 pub use inspect::{CONTRACT, Inspection, METADATA_SECTION, digest, inspect, inspect_up_to};
+pub use line::{Player, SharedPlayer};
 pub use peek::peek_metadata;
+pub use record::{Event, Recorder};
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -1,6 +1,6 @@
 //! What a store holds besides the guest: its budgets, its handles, its log.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
@@ -10,6 +10,8 @@ use super::limits::{
     MAX_CONNECTIONS, MAX_HANDLES, MAX_HOST_CALLS, MAX_INSTANCES, MAX_LOG_LINE, MAX_LOG_LINES,
     MAX_MEMORY, MAX_RECEIVED, MAX_SENT, MAX_TABLE_ELEMENTS,
 };
+use super::line::{SharedPlayer, lock};
+use super::record::{Event, Recorder};
 use super::text::cut;
 use crate::model::{Sends, Transport};
 
@@ -178,13 +180,21 @@ pub(super) struct CheckState {
     pub(super) table: ResourceTable,
     pub(super) budget: Budget,
     pub(super) log: Log,
+    player: Option<SharedPlayer>,
+    recorder: Option<Recorder>,
     started: Instant,
     deadline: Duration,
 }
 
 impl CheckState {
     /// A check that began at `started` and should conclude within `deadline`.
-    pub(super) fn new(sends: Sends, started: Instant, deadline: Duration) -> CheckState {
+    pub(super) fn new(
+        sends: Sends,
+        started: Instant,
+        deadline: Duration,
+        player: Option<SharedPlayer>,
+        recorder: Option<Recorder>,
+    ) -> CheckState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         CheckState {
@@ -192,6 +202,8 @@ impl CheckState {
             table,
             budget: Budget::new(sends),
             log: Log::default(),
+            player,
+            recorder,
             started,
             deadline,
         }
@@ -199,11 +211,54 @@ impl CheckState {
 
     /// Since the check began.
     pub(super) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        match &self.player {
+            Some(player) => lock(player).elapsed(),
+            None => self.started.elapsed(),
+        }
     }
 
     /// Until the deadline.
     pub(super) fn remaining(&self) -> Duration {
-        self.deadline.saturating_sub(self.elapsed())
+        match &self.player {
+            Some(player) => lock(player).time_left(),
+            None => self.deadline.saturating_sub(self.elapsed()),
+        }
+    }
+
+    /// Nanoseconds since 1970, by this machine's clock.
+    pub(super) fn unix_now_nanos(&self) -> i64 {
+        let nanos = match &self.player {
+            Some(player) => lock(player).unix_now_nanos(),
+            None => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+            }
+        };
+        self.record(|| Event::Clock(nanos));
+        nanos
+    }
+
+    /// Bytes that nobody can foresee.
+    ///
+    /// # Errors
+    /// The operating system has none.
+    pub(super) fn random_bytes(&self, len: u32) -> Result<Vec<u8>, getrandom::Error> {
+        let bytes = match &self.player {
+            Some(player) => lock(player).random_bytes(len),
+            None => {
+                let mut bytes = vec![0; len as usize];
+                getrandom::fill(&mut bytes)?;
+                bytes
+            }
+        };
+        self.record(|| Event::Random(bytes.clone()));
+        Ok(bytes)
+    }
+
+    /// Takes down what happened, where somebody wants to know.
+    pub(super) fn record(&self, event: impl FnOnce() -> Event) {
+        if let Some(recorder) = &self.recorder {
+            recorder.note(event());
+        }
     }
 }

@@ -35,9 +35,7 @@ pub fn run(command: Command) -> ExitStatus {
         Command::PluginShow { plugin, dirs } => plugins::show(&plugin, dirs),
         Command::PluginNew { name } => plugins::new(&name),
         Command::PluginDoctor { plugin } => rehearse::doctor(&plugin),
-        Command::PluginTest { plugin, transcripts, seed, trouble } => {
-            rehearse::run(&plugin, transcripts, seed, trouble)
-        }
+        Command::PluginTest(settings) => rehearse::run(&settings),
         Command::PluginBuild { dir, output } => plugins::build(&dir, output),
     }
 }

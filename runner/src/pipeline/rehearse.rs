@@ -5,21 +5,20 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::plugins::built;
-use crate::author::rehearse::{Outcome, Rehearsal, Trial, rehearse};
+use crate::author::rehearse::{
+    Outcome, Rehearsal, Transcript, Trial, read_file, read_folder, rehearse,
+};
+use crate::check::{CheckOptions, Checks, PluginChoice};
 use crate::exit::ExitStatus;
 use crate::host::{CONTRACT, Host, HostOptions, Origin};
 use crate::render;
+use crate::settings::RehearsalSettings;
 
 /// Rehearses a plugin. 0 when every trial passed, 1 when one did not, 2 when none
 /// could be made.
-pub(super) fn run(
-    plugin: &Path,
-    transcripts: Option<PathBuf>,
-    seed: Option<u64>,
-    trouble: bool,
-) -> ExitStatus {
-    let seed = seed.unwrap_or_else(|| super::unpredictable_seed() % 1_000_000);
-    let ended = rehearsal(plugin, transcripts, seed, trouble).and_then(|rehearsal| {
+pub(super) fn run(settings: &RehearsalSettings) -> ExitStatus {
+    let seed = settings.seed.unwrap_or_else(|| super::unpredictable_seed() % 1_000_000);
+    let ended = rehearsal(settings, seed).and_then(|rehearsal| {
         let trials = rehearse(&rehearsal)?;
         let written = write(&mut *render::stdout(), &trials, seed);
         match written {
@@ -89,31 +88,66 @@ pub(super) fn doctor(plugin: &Path) -> ExitStatus {
     }
 }
 
-fn rehearsal(
-    plugin: &Path,
-    transcripts: Option<PathBuf>,
-    seed: u64,
-    trouble: bool,
-) -> Result<Rehearsal, String> {
+fn rehearsal(settings: &RehearsalSettings, seed: u64) -> Result<Rehearsal, String> {
+    let mut transcripts: Vec<(String, Transcript)> = Vec::new();
+    for file in &settings.replay {
+        transcripts.push((file.display().to_string(), read_file(file)?));
+    }
+    let recorded = transcripts.first().and_then(|(_, transcript)| transcript.plugin.clone());
+    let plugin = match (&settings.plugin, recorded) {
+        (Some(plugin), _) => plugin.clone(),
+        (None, Some(name)) => PathBuf::from(name),
+        (None, None) => {
+            return Err("the transcript does not say of which plugin it is: \
+                        portscan plugin test PLUGIN --replay FILE"
+                .into());
+        }
+    };
+    let (plugin, component, beside) = component(&plugin)?;
+    if settings.replay.is_empty() {
+        let folder =
+            settings.transcripts.clone().or(beside.map(|beside| beside.join("transcripts")));
+        let folder = folder.ok_or("a built-in plugin needs --transcripts DIR or --replay FILE")?;
+        transcripts = read_folder(&folder)?;
+        if transcripts.is_empty() {
+            return Err(format!("{}: there is no transcript", folder.display()));
+        }
+    }
+    let host = HostOptions::default();
+    let guest = Host::new(host.clone())
+        .load(&component, Origin::Foreign)
+        .map_err(|error| format!("{plugin}: {error}"))?;
+    Ok(Rehearsal {
+        plugin,
+        metadata: guest.metadata().clone(),
+        component,
+        transcripts,
+        seed,
+        trouble: settings.trouble && settings.replay.is_empty(),
+        host,
+    })
+}
+
+/// What checks know the plugin by, its bytes, and the folder that it lies in.
+fn component(plugin: &Path) -> Result<(String, Vec<u8>, Option<PathBuf>), String> {
+    let name = plugin.to_string_lossy();
+    if !plugin.exists() && !name.contains('/') && !name.ends_with(".wasm") {
+        let choice = PluginChoice::Named(vec![name.to_string()]);
+        let checks = Checks::new(CheckOptions { choice, ..CheckOptions::default() })
+            .map_err(|error| format!("{error}\n{}", error.hint()))?;
+        let found = checks.catalog().get(&name).ok_or_else(|| format!("no plugin {name}"))?;
+        let bytes = found.source.read().map_err(|error| error.to_string())?;
+        let beside = found.source.path().and_then(Path::parent).map(Path::to_owned);
+        return Ok((name.into_owned(), bytes.into_owned(), beside));
+    }
     let (file, beside) = match plugin.is_dir() {
         true => (built(plugin, None)?, plugin.to_owned()),
         false => (plugin.to_owned(), plugin.parent().unwrap_or(Path::new("")).to_owned()),
     };
-    let component = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let host = HostOptions::default();
-    let guest = Host::new(host.clone())
-        .load(&component, Origin::Foreign)
-        .map_err(|error| format!("{}: {error}", file.display()))?;
-    let file = file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(Rehearsal {
-        plugin: file.display().to_string(),
-        name: guest.metadata().name.clone(),
-        component,
-        transcripts: transcripts.unwrap_or_else(|| beside.join("transcripts")),
-        seed,
-        trouble,
-        host,
-    })
+    let failed = |error: io::Error| format!("{}: {error}", file.display());
+    let bytes = std::fs::read(&file).map_err(failed)?;
+    let path = file.canonicalize().map_err(failed)?;
+    Ok((path.display().to_string(), bytes, Some(beside)))
 }
 
 fn write(out: &mut dyn Write, trials: &[Trial], seed: u64) -> io::Result<()> {
@@ -121,38 +155,23 @@ fn write(out: &mut dyn Write, trials: &[Trial], seed: u64) -> io::Result<()> {
     for trial in trials {
         files.entry(&trial.file).or_default().push(trial);
     }
-    let (mut failed, mut unplayed) = (0, 0);
+    let mut failed = 0;
     for (file, trials) in &files {
         let file = render::escape(file);
-        let wrong: Vec<(&str, &str)> = trials
-            .iter()
-            .filter_map(|trial| match &trial.outcome {
-                Outcome::Failed(why) => Some((trial.what.as_str(), why.as_str())),
-                _ => None,
-            })
-            .collect();
-        let left = trials.iter().find_map(|trial| match trial.outcome {
-            Outcome::NotPlayed(why) => Some(why),
-            _ => None,
+        let wrong = trials.iter().filter_map(|trial| match &trial.outcome {
+            Outcome::Failed(why) => Some((trial.what.as_str(), why.as_str())),
+            Outcome::Passed => None,
         });
-        match (left, wrong.is_empty()) {
-            (Some(why), _) => {
-                unplayed += 1;
-                writeln!(out, "-       {file}: left to the native tests, {why}")?;
-            }
-            (None, true) => writeln!(out, "ok      {file}: {} trials", trials.len())?,
-            (None, false) => {
-                for (what, why) in &wrong {
-                    failed += 1;
-                    writeln!(out, "FAILED  {file}: {what}: {}", render::escape(why))?;
-                }
-            }
+        let before = failed;
+        for (what, why) in wrong {
+            failed += 1;
+            writeln!(out, "FAILED  {file}: {what}: {}", render::escape(why))?;
+        }
+        if failed == before {
+            writeln!(out, "ok      {file}: {} trials", trials.len())?;
         }
     }
-    let (files, trials) = (files.len(), trials.len() - unplayed);
-    writeln!(
-        out,
-        "{files} transcripts, {trials} trials, {failed} failed, {unplayed} not played here (--seed {seed})"
-    )?;
+    let (files, trials) = (files.len(), trials.len());
+    writeln!(out, "{files} transcripts, {trials} trials, {failed} failed (--seed {seed})")?;
     out.flush()
 }

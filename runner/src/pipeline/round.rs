@@ -235,13 +235,13 @@ impl<'a> Round<'a> {
 }
 
 /// The seed of one endpoint: unpredictable, and the same for its payloads and its
-/// judge.
+/// judge. Its highest bit is clear, so that a transcript can hold it as a number.
 pub(super) fn endpoint_seed(run: u64, order: u64) -> u64 {
     // SplitMix64's step: neighbours in the request get unrelated seeds.
     let mut z = run.wrapping_add(order.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    (z ^ (z >> 31)) >> 1
 }
 
 /// What to send to an endpoint: its plugin's payloads, where it has a plugin.
@@ -283,6 +283,7 @@ impl Follow for Round<'_> {
                 seed: self.seed_of(ask.order),
                 stream,
                 answer,
+                player: None,
             });
             self.pending.insert(ask.order, outcome);
             return;

@@ -47,16 +47,7 @@ pub enum Command {
         name: String,
     },
     /// Rehearse a plugin.
-    PluginTest {
-        /// A crate's folder or a component.
-        plugin: PathBuf,
-        /// Its transcripts.
-        transcripts: Option<PathBuf>,
-        /// For trouble.
-        seed: Option<u64>,
-        /// Make trouble.
-        trouble: bool,
-    },
+    PluginTest(RehearsalSettings),
     /// Say whether a plugin fits.
     PluginDoctor {
         /// A component or a crate's folder.
@@ -133,6 +124,8 @@ pub struct PluginSettings {
     pub settings: Vec<(String, String, String)>,
     /// Plugin, name, value.
     pub secrets: Vec<(String, String, Secret)>,
+    /// Where to keep transcripts.
+    pub record: Option<PathBuf>,
     /// Side effects that are fine without being asked for.
     pub allow: Vec<SideEffect>,
 }
@@ -188,6 +181,21 @@ pub struct ProbeSettings {
     pub quiet: bool,
 }
 
+/// What `plugin test` runs.
+#[derive(Debug)]
+pub struct RehearsalSettings {
+    /// A plugin's folder, component or name; none is the one that was recorded.
+    pub plugin: Option<PathBuf>,
+    /// The folder of its transcripts.
+    pub transcripts: Option<PathBuf>,
+    /// Only these transcripts, as written.
+    pub replay: Vec<PathBuf>,
+    /// For trouble.
+    pub seed: Option<u64>,
+    /// Make trouble.
+    pub trouble: bool,
+}
+
 /// Everything about watching.
 #[derive(Debug)]
 pub struct WatchSettings {
@@ -238,9 +246,19 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
             Ok(Command::PluginDoctor { plugin })
         }
         Some(Typed::Plugin(PluginCommand::New { name })) => Ok(Command::PluginNew { name }),
-        Some(Typed::Plugin(PluginCommand::Test { plugin, transcripts, seed, no_trouble })) => {
-            Ok(Command::PluginTest { plugin, transcripts, seed, trouble: !no_trouble })
-        }
+        Some(Typed::Plugin(PluginCommand::Test {
+            plugin,
+            transcripts,
+            replay,
+            seed,
+            no_trouble,
+        })) => Ok(Command::PluginTest(RehearsalSettings {
+            plugin,
+            transcripts,
+            replay,
+            seed,
+            trouble: !no_trouble,
+        })),
         Some(Typed::Plugin(PluginCommand::Build { dir, output })) => {
             Ok(Command::PluginBuild { dir, output })
         }
@@ -303,6 +321,7 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
         dirs: read::folders(args.plugin_dir)?,
         settings: args.set.iter().map(|s| value::setting(s)).collect::<Result<_, _>>()?,
         secrets: args.secret.iter().map(|s| read::secret(s)).collect::<Result<_, _>>()?,
+        record: args.record,
         allow: args.allow.iter().map(|s| value::side_effect(s)).collect::<Result<_, _>>()?,
     };
     let duration =

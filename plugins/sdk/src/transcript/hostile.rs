@@ -90,6 +90,7 @@ pub fn survives_hostile_answers<P: UdpProbe>(port: u16) -> Result<(), String> {
 fn nothing(transport: Transport, port: u16) -> Transcript {
     Transcript {
         name: String::new(),
+        plugin: None,
         half: Half::Check,
         transport: match transport {
             Transport::Tcp => TransportName::Tcp,
@@ -97,8 +98,11 @@ fn nothing(transport: Transport, port: u16) -> Transcript {
         },
         port,
         target: "peer.example".to_owned(),
+        address: super::default_address(),
         seed: 0,
         unix_time: 0,
+        clock: Vec::new(),
+        random: None,
         settings: Default::default(),
         step: Vec::new(),
         expect: Expect {

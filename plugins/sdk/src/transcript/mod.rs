@@ -6,12 +6,16 @@
 //!
 //! Start reading at [`Transcript`], then [`replay_checks`] and [`replay_probes`].
 
+mod delivery;
 mod hostile;
 mod pattern;
 mod replay;
 mod script;
+mod scripted;
+mod tls;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::{fs, io};
 
@@ -19,8 +23,10 @@ use serde::Deserialize;
 
 use pattern::Pattern;
 
+pub use delivery::{Delivery, flip, garbage};
 pub use hostile::{survives_hostile_answers, survives_hostile_peers};
 pub use replay::{replay_checks, replay_probes};
+pub use script::Script;
 
 /// One conversation and what must follow from it.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +34,9 @@ pub use replay::{replay_checks, replay_probes};
 pub struct Transcript {
     /// A sentence: what this conversation shows.
     pub name: String,
+    /// The plugin that it was recorded with.
+    #[serde(default)]
+    pub plugin: Option<String>,
     /// Which half of the plugin is on trial.
     pub half: Half,
     /// Transport of the endpoint.
@@ -37,12 +46,24 @@ pub struct Transcript {
     /// The target as a user would have written it.
     #[serde(default = "default_target")]
     pub target: String,
+    /// Address of the endpoint; an example's (RFC 5737 section 3) where it does
+    /// not matter. Nothing is sent to it.
+    #[serde(default = "default_address")]
+    pub address: IpAddr,
     /// Seed that a probe derives its ids from.
     #[serde(default)]
     pub seed: u64,
     /// The clock during the conversation, in seconds since 1970; it stands still.
     #[serde(default)]
     pub unix_time: i64,
+    /// Instead of `unix-time`: what each reading of the clock gives, in
+    /// nanoseconds since 1970. The last one is given again and again.
+    #[serde(default)]
+    pub clock: Vec<i64>,
+    /// The random bytes that the plugin gets, in order. Beyond them, and without
+    /// them, they count up from 1.
+    #[serde(default)]
+    pub random: Option<Bytes>,
     /// Settings beside the declared defaults.
     #[serde(default)]
     pub settings: BTreeMap<String, toml::Value>,
@@ -151,6 +172,19 @@ pub struct Tls {
     pub not_before: i64,
     /// Seconds since 1970.
     pub not_after: i64,
+    /// Version, cipher and the certificate's other facts: those of a usual
+    /// session where they do not matter.
+    pub version: Option<String>,
+    /// The cipher suite's IANA name.
+    pub cipher: Option<String>,
+    /// The certificate's key, as `EC P-256`.
+    pub key: Option<String>,
+    /// Its serial number, hexadecimal.
+    pub serial: Option<String>,
+    /// How it is signed.
+    pub signature_algorithm: Option<String>,
+    /// Its SHA-256, hexadecimal.
+    pub fingerprint: Option<String>,
     /// Why the chain is not trusted; none means that it is.
     pub untrusted: Option<String>,
     /// This machine has no roots to verify against.
@@ -175,6 +209,10 @@ pub struct Expect {
     pub findings: BTreeMap<String, toml::Value>,
 }
 
+fn default_address() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))
+}
+
 fn default_target() -> String {
     "peer.example".to_owned()
 }
@@ -193,12 +231,18 @@ pub fn read_folder(folder: &Path) -> Result<Vec<(String, Transcript)>, String> {
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let text = fs::read_to_string(&path).map_err(failed)?;
-            let transcript =
-                toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-            transcripts.push((path.display().to_string(), transcript));
+            transcripts.push((path.display().to_string(), read_file(&path)?));
         }
     }
     transcripts.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(transcripts)
+}
+
+/// Reads one transcript.
+///
+/// # Errors
+/// A text that names the file and what is wrong with it.
+pub fn read_file(path: &Path) -> Result<Transcript, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -1,11 +1,10 @@
 //! Runs a plugin against its transcripts and compares what comes of them.
 
-use std::cell::RefCell;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
-use super::script::{Delivery, Script, Scripted};
-use super::{Ending, Expect, Half, Step, Transcript, TransportName, read_folder};
+use super::scripted::Scripted;
+use super::{Delivery, Ending, Expect, Half, Script, Step, Transcript, TransportName, read_folder};
 use crate::{
     Answer, Check, CheckError, Conclusion, Connection, Endpoint, FindingValue, Metadata, Setting,
     SettingKind, SettingSpec, SettingValue, Settings, Transport, UdpProbe, Verdict,
@@ -124,10 +123,10 @@ struct Outcome {
 
 /// Runs the check; a conversation that is not as written is an error.
 fn run<P: Check>(transcript: &Transcript, delivery: Delivery) -> Result<Outcome, String> {
-    let script = Rc::new(RefCell::new(Script::new(transcript, delivery, P::describe().sends)));
-    let conclusion = conclude::<P>(transcript, &script)?;
-    let script = script.borrow();
-    match script.problem.clone().or_else(|| script.rest()) {
+    let scripted = scripted::<P>(transcript, delivery);
+    let conclusion = conclude::<P>(transcript, &scripted)?;
+    let script = scripted.script();
+    match script.problem() {
         Some(problem) => Err(problem),
         None => Ok(Outcome { conclusion, delivered: script.delivered() }),
     }
@@ -136,16 +135,16 @@ fn run<P: Check>(transcript: &Transcript, delivery: Delivery) -> Result<Outcome,
 /// Runs the check against a peer that stops early: the rest of the conversation
 /// does not happen, so it is not compared.
 fn run_cut<P: Check>(transcript: &Transcript, delivery: Delivery) -> Result<Conclusion, String> {
-    let script = Rc::new(RefCell::new(Script::new(transcript, delivery, P::describe().sends)));
-    conclude::<P>(transcript, &script)
+    conclude::<P>(transcript, &scripted::<P>(transcript, delivery))
 }
 
-fn conclude<P: Check>(
-    transcript: &Transcript,
-    script: &Rc<RefCell<Script>>,
-) -> Result<Conclusion, String> {
+fn scripted<P: Check>(transcript: &Transcript, delivery: Delivery) -> Scripted {
+    Scripted(Arc::new(Mutex::new(Script::new(transcript, delivery, P::describe().sends))))
+}
+
+fn conclude<P: Check>(transcript: &Transcript, script: &Scripted) -> Result<Conclusion, String> {
     let settings = settings(&P::describe(), transcript)?;
-    let mut connection = Connection::new(Scripted(Rc::clone(script)));
+    let mut connection = Connection::new(script.clone());
     match P::run(&mut connection, &endpoint(transcript), &settings) {
         Ok(conclusion) => Ok(conclusion),
         Err(CheckError::Conversation(error)) => Ok(Conclusion::inconclusive(format!("{error:?}"))),
@@ -156,7 +155,7 @@ fn conclude<P: Check>(
 pub(super) fn endpoint(transcript: &Transcript) -> Endpoint {
     Endpoint {
         target: transcript.target.clone(),
-        address: "192.0.2.1".to_owned(),
+        address: transcript.address.to_string(),
         port: transcript.port,
         transport: match transcript.transport {
             TransportName::Tcp => Transport::Tcp,

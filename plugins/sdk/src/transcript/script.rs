@@ -1,13 +1,10 @@
 //! A peer that follows a transcript.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
+use super::delivery::{Delivery, FLOOD, flip, garbage};
 use super::{Ending, Step, Tls, Transcript, TransportName};
-use crate::{
-    Certificate, Datagram, IoError, Sends, TlsOptions, TlsSession, Transport, Trust, Wire,
-};
+use crate::{IoError, Sends, TlsOptions, TlsSession, Transport};
 
 /// Time that a replayed check has, as a user's patience would be.
 const TIME: Duration = Duration::from_secs(10);
@@ -15,24 +12,17 @@ const TIME: Duration = Duration::from_secs(10);
 /// Time that a call takes in a replay, so that a plugin that loops comes to an end.
 const CALL: Duration = Duration::from_millis(1);
 
-/// How a peer hands out what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// Each `from-peer` in one piece.
-    Whole,
-    /// One byte with each call of `receive`.
-    ByteByByte,
-    /// In one piece, but only this many bytes in all; then this ending.
-    CutAfter(usize, Ending),
-}
+/// Bytes of one piece of garbage.
+const PIECE: usize = 1024;
 
-/// What is left of the conversation, and what went wrong in it. Shared, so that
-/// the test can look after the plugin is done with the connection.
+/// A peer that follows a transcript: what is left of the conversation, and what
+/// went wrong in it. Time passes only where somebody waits.
 #[derive(Debug)]
-pub(super) struct Script {
+pub struct Script {
     transport: Transport,
     port: u16,
-    unix_time: i64,
+    clock: std::vec::IntoIter<i64>,
+    time: i64,
     delivery: Delivery,
     steps: std::vec::IntoIter<Step>,
     next: Option<Step>,
@@ -43,17 +33,15 @@ pub(super) struct Script {
     coming: Vec<u8>,
     delivered: usize,
     now: Duration,
-    random: u8,
-    pub(super) problem: Option<String>,
+    random: std::vec::IntoIter<u8>,
+    counted: u8,
+    at: usize,
+    problem: Option<String>,
 }
-
-/// The end of a conversation that a plugin holds.
-#[derive(Clone)]
-pub(super) struct Scripted(pub(super) Rc<RefCell<Script>>);
 
 impl Script {
     /// A peer for a plugin that declares to send no more than `declared`.
-    pub(super) fn new(transcript: &Transcript, delivery: Delivery, declared: Sends) -> Script {
+    pub fn new(transcript: &Transcript, delivery: Delivery, declared: Sends) -> Script {
         let mut steps = transcript.step.clone().into_iter();
         Script {
             transport: match transcript.transport {
@@ -61,7 +49,8 @@ impl Script {
                 TransportName::Udp => Transport::Udp,
             },
             port: transcript.port,
-            unix_time: transcript.unix_time,
+            clock: transcript.clock.clone().into_iter(),
+            time: transcript.unix_time.saturating_mul(1_000_000_000),
             delivery,
             next: steps.next(),
             steps,
@@ -72,44 +61,60 @@ impl Script {
             coming: Vec::new(),
             delivered: 0,
             now: Duration::ZERO,
-            random: 0,
+            random: transcript
+                .random
+                .as_ref()
+                .and_then(|bytes| bytes.fill(&[]).ok())
+                .unwrap_or_default()
+                .into_iter(),
+            counted: 0,
+            at: 1,
             problem: None,
         }
     }
 
-    /// What the plugin left undone, when the conversation went on without it.
-    pub(super) fn rest(&self) -> Option<String> {
-        match &self.next {
+    /// Where the plugin left the transcript: what it did otherwise, or what it
+    /// left undone when the conversation went on without it.
+    pub fn problem(&self) -> Option<String> {
+        self.problem.clone().or_else(|| match &self.next {
             Some(Step::ToPeer(_) | Step::Tls(_) | Step::Finish | Step::Reconnect) => {
-                Some(format!("the plugin ended before the step {:?}", self.next))
+                let (at, next) = (self.at, &self.next);
+                Some(format!("step {at}: the plugin ended before it: {next:?}"))
             }
             _ => None,
-        }
+        })
     }
 
     /// Bytes that the peer has handed out.
-    pub(super) fn delivered(&self) -> usize {
+    pub fn delivered(&self) -> usize {
         self.delivered
     }
 
     fn advance(&mut self) -> Option<Step> {
+        self.at += usize::from(self.next.is_some());
         std::mem::replace(&mut self.next, self.steps.next())
     }
 
     /// The conversation is not as written: remember the first reason.
-    fn object(&mut self, problem: String) -> IoError {
+    fn object(&mut self, step: usize, problem: &str) -> IoError {
+        let problem = format!("step {step}: {problem}");
         self.problem.get_or_insert(problem.clone());
         IoError::Other(problem)
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<(), IoError> {
+    /// What the plugin sends.
+    ///
+    /// # Errors
+    /// `other` when it is not what the transcript says; the text says where.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), IoError> {
         self.now += CALL;
         self.count(bytes)?;
+        let at = self.at;
         match self.advance() {
             Some(Step::ToPeer(wanted)) => {
                 let compared = wanted.compare(bytes);
                 self.sent = bytes.to_vec();
-                compared.map_err(|why| self.object(format!("{why}; sent {bytes:02x?}")))
+                compared.map_err(|why| self.object(at, &format!("{why}; sent {bytes:02x?}")))
             }
             // A peer that has gone does not read; what is sent then is the plugin's affair.
             Some(Step::Peer(ending)) => {
@@ -117,7 +122,7 @@ impl Script {
                 Ok(())
             }
             None => Ok(()),
-            other => Err(self.object(format!("sent {bytes:02x?} where {other:?} was due"))),
+            other => Err(self.object(at, &format!("sent {bytes:02x?} where {other:?} was due"))),
         }
     }
 
@@ -131,32 +136,43 @@ impl Script {
         };
         if self.packets > self.declared.packets || self.stream_bytes > self.declared.largest {
             let (packets, bytes) = (self.packets, self.stream_bytes);
-            return Err(self.object(format!("{packets} packets, {bytes} bytes: not as declared")));
+            let problem = format!("{packets} packets, {bytes} bytes: not as declared");
+            return Err(self.object(self.at, &problem));
         }
         Ok(())
     }
 
-    fn receive(&mut self, max: u32, wait: Duration) -> Result<Vec<u8>, IoError> {
+    /// At least one and at most `max` bytes, or one datagram.
+    ///
+    /// # Errors
+    /// As the transcript and the delivery say; `timed-out` where the plugin is due.
+    pub fn receive(&mut self, max: u32, wait: Duration) -> Result<Vec<u8>, IoError> {
         self.now += CALL;
-        if let Delivery::CutAfter(all, ending) = self.delivery
-            && self.delivered >= all
-        {
-            return Err(self.end(ending, wait));
+        match self.delivery {
+            Delivery::CutAfter(all, ending) if self.delivered >= all => {
+                return Err(self.end(ending, wait));
+            }
+            Delivery::Silent => return Err(self.end(Ending::FallsSilent, wait)),
+            Delivery::Closes => return Err(self.end(Ending::Closes, wait)),
+            Delivery::Garbage(seed) => return self.garbage(seed, max, wait),
+            _ => {}
         }
         if self.coming.is_empty() {
-            match self.next.clone() {
-                Some(Step::FromPeer(bytes)) => {
-                    self.coming = bytes.fill(&self.sent).map_err(|why| self.object(why))?;
-                    self.advance();
-                }
-                Some(Step::Peer(ending)) => return Err(self.end(ending, wait)),
-                // Where the plugin is due to speak, it waits in vain.
-                _ => return Err(self.end(Ending::FallsSilent, wait)),
-            }
+            self.coming = match self.answer()? {
+                Some(bytes) => bytes,
+                None => match self.next {
+                    Some(Step::Peer(ending)) => return Err(self.end(ending, wait)),
+                    // Where the plugin is due to speak, it waits in vain.
+                    _ => return Err(self.end(Ending::FallsSilent, wait)),
+                },
+            };
         }
         let piece = match (self.delivery, self.transport) {
             (Delivery::ByteByByte, Transport::Tcp) => 1,
             (Delivery::CutAfter(all, _), _) => all - self.delivered,
+            (Delivery::SplitAt(place), Transport::Tcp) if self.delivered < place => {
+                place - self.delivered
+            }
             _ => self.coming.len(),
         };
         let rest = self.coming.split_off(piece.min(max as usize).min(self.coming.len()));
@@ -165,6 +181,33 @@ impl Script {
         if self.transport == Transport::Udp {
             self.coming.clear();
         }
+        Ok(piece)
+    }
+
+    /// What the peer says next, if it is its turn.
+    fn answer(&mut self) -> Result<Option<Vec<u8>>, IoError> {
+        let mut all: Option<Vec<u8>> = None;
+        while let Some(Step::FromPeer(bytes)) = &self.next {
+            let mut bytes =
+                bytes.fill(&self.sent).map_err(|why| self.object(self.at, &why.clone()))?;
+            self.advance();
+            if let Delivery::Flipped(seed) = self.delivery {
+                flip(&mut bytes, seed);
+            }
+            all.get_or_insert_default().append(&mut bytes);
+            if self.delivery != Delivery::Joined || self.transport == Transport::Udp {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    fn garbage(&mut self, seed: u64, max: u32, wait: Duration) -> Result<Vec<u8>, IoError> {
+        if self.delivered >= FLOOD {
+            return Err(self.end(Ending::FallsSilent, wait));
+        }
+        let piece = garbage(seed.wrapping_add(self.delivered as u64), PIECE.min(max as usize));
+        self.delivered += piece.len();
         Ok(piece)
     }
 
@@ -179,113 +222,98 @@ impl Script {
         }
     }
 
-    fn time_left(&self) -> Duration {
+    /// What is left of the check's time.
+    pub fn time_left(&self) -> Duration {
         TIME.saturating_sub(self.now)
     }
 
-    fn start_tls(&mut self, options: &TlsOptions) -> Result<TlsSession, IoError> {
-        match self.advance() {
-            Some(Step::Tls(tls)) if tls.server_name != options.server_name => Err(self.object(
-                format!("TLS for {:?}, expected {:?}", options.server_name, tls.server_name),
-            )),
-            Some(Step::Tls(Tls { fails: Some(text), .. })) => Err(IoError::Tls(text)),
-            Some(Step::Tls(tls)) => Ok(session(tls)),
-            // The peer answers a ClientHello with something else, or not at all.
-            Some(Step::Peer(_)) | None => Err(IoError::Tls("no handshake".to_owned())),
-            other => Err(self.object(format!("TLS where {other:?} was due"))),
-        }
-    }
-}
-
-fn session(tls: Tls) -> TlsSession {
-    TlsSession {
-        version: "TLSv1.3".to_owned(),
-        cipher: "TLS13_AES_256_GCM_SHA384".to_owned(),
-        alpn: tls.alpn,
-        certificates: vec![Certificate {
-            self_signed: tls.subject == tls.issuer,
-            subject: tls.subject,
-            issuer: tls.issuer,
-            names: tls.names,
-            serial: "01".to_owned(),
-            not_before: tls.not_before,
-            not_after: tls.not_after,
-            key: "EC P-256".to_owned(),
-            signature_algorithm: "ecdsa-with-SHA256".to_owned(),
-            fingerprint: "00".repeat(32),
-        }],
-        trust: match (tls.untrusted, tls.no_roots) {
-            (Some(why), _) => Trust::Untrusted(why),
-            (None, true) => Trust::NoRoots,
-            (None, false) => Trust::Trusted,
-        },
-    }
-}
-
-impl Wire for Scripted {
-    fn transport(&self) -> Transport {
-        self.0.borrow().transport
+    /// Time since the check began.
+    pub fn elapsed(&self) -> Duration {
+        self.now
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<(), IoError> {
-        self.0.borrow_mut().send(bytes)
+    /// A reading of the clock, in nanoseconds since 1970.
+    pub fn unix_now_nanos(&mut self) -> i64 {
+        self.time = self.clock.next().unwrap_or(self.time);
+        self.time
     }
 
-    fn receive(&mut self, max: u32, wait: Duration) -> Result<Vec<u8>, IoError> {
-        self.0.borrow_mut().receive(max, wait)
-    }
-
-    fn receive_from(&mut self, max: u32, wait: Duration) -> Result<Datagram, IoError> {
-        let mut script = self.0.borrow_mut();
-        let data = script.receive(max, wait)?;
-        Ok(Datagram { data, port: script.port })
-    }
-
-    fn finish(&mut self) -> Result<(), IoError> {
-        let mut script = self.0.borrow_mut();
-        match script.advance() {
-            Some(Step::Finish) => Ok(()),
-            other => Err(script.object(format!("half-close where {other:?} was due"))),
-        }
-    }
-
-    fn start_tls(&mut self, options: &TlsOptions) -> Result<TlsSession, IoError> {
-        self.0.borrow_mut().start_tls(options)
-    }
-
-    /// The second connection goes on where the first one stopped.
-    fn reconnect(&mut self) -> Result<Box<dyn Wire>, IoError> {
-        let mut script = self.0.borrow_mut();
-        match script.advance() {
-            Some(Step::Reconnect) => {}
-            other => return Err(script.object(format!("reconnect where {other:?} was due"))),
-        }
-        script.coming.clear();
-        script.stream_bytes = 0;
-        Ok(Box::new(self.clone()))
-    }
-
-    fn log(&mut self, _: &str) {}
-
-    fn elapsed(&self) -> Duration {
-        self.0.borrow().now
-    }
-
-    fn unix_now_nanos(&self) -> i64 {
-        self.0.borrow().unix_time.saturating_mul(1_000_000_000)
-    }
-
-    fn time_left(&self) -> Duration {
-        self.0.borrow().time_left()
-    }
-
-    /// Counts up from 1: the same in every replay, and never all zeros.
-    fn random_bytes(&mut self, len: u32) -> Vec<u8> {
-        let mut script = self.0.borrow_mut();
+    /// Random bytes: the transcript's own, then such as count up from 1, the same
+    /// in every replay and never all zeros.
+    pub fn random_bytes(&mut self, len: u32) -> Vec<u8> {
         let next = |_| {
-            script.random = script.random.wrapping_add(1);
-            script.random
+            self.random.next().unwrap_or_else(|| {
+                self.counted = self.counted.wrapping_add(1);
+                self.counted
+            })
         };
         (0..len).map(next).collect()
+    }
+
+    /// The port that datagrams come from.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// TCP or UDP.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// The plugin says that it will send no more.
+    ///
+    /// # Errors
+    /// `other` when the transcript says otherwise.
+    pub fn finish(&mut self) -> Result<(), IoError> {
+        let at = self.at;
+        match self.advance() {
+            Some(Step::Finish) => Ok(()),
+            other => Err(self.object(at, &format!("half-close where {other:?} was due"))),
+        }
+    }
+
+    /// One more connection; it goes on where the first one stopped.
+    ///
+    /// # Errors
+    /// `other` when the transcript says otherwise.
+    pub fn reconnect(&mut self) -> Result<(), IoError> {
+        // The first connection may have ended before.
+        if let Some(Step::Peer(_)) = self.next {
+            self.advance();
+        }
+        let at = self.at;
+        match self.advance() {
+            Some(Step::Reconnect) => {}
+            other => return Err(self.object(at, &format!("reconnect where {other:?} was due"))),
+        }
+        self.coming.clear();
+        self.stream_bytes = 0;
+        Ok(())
+    }
+
+    /// The handshake, as the transcript says.
+    ///
+    /// # Errors
+    /// `tls` where it fails, `other` when the transcript says otherwise.
+    pub fn start_tls(&mut self, options: &TlsOptions) -> Result<TlsSession, IoError> {
+        self.now += CALL;
+        match self.delivery {
+            Delivery::Silent => return Err(self.end(Ending::FallsSilent, TIME)),
+            Delivery::Closes => return Err(self.end(Ending::Closes, TIME)),
+            Delivery::Garbage(_) => return Err(IoError::Tls("no handshake".to_owned())),
+            _ => {}
+        }
+        let at = self.at;
+        match self.advance() {
+            Some(Step::Tls(tls)) if tls.server_name != options.server_name => Err(self.object(
+                at,
+                &format!("TLS for {:?}, expected {:?}", options.server_name, tls.server_name),
+            )),
+            Some(Step::Tls(Tls { fails: Some(text), .. })) => Err(IoError::Tls(text)),
+            Some(Step::Tls(tls)) => Ok(tls.session()),
+            // The peer answers a ClientHello with something else, or not at all.
+            Some(Step::Peer(_)) | None => Err(IoError::Tls("no handshake".to_owned())),
+            other => Err(self.object(at, &format!("TLS where {other:?} was due"))),
+        }
     }
 }

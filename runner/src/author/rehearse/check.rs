@@ -1,24 +1,20 @@
 //! Transcripts of dialogues.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portscan_plugin::transcript::{Bytes, Step, Transcript, TransportName};
+use portscan_plugin::transcript::{Bytes, Delivery, Step, Transcript, TransportName};
 
-use super::trouble::{Delivery, Rule, for_datagrams, for_stream};
-use super::{Outcome, Rehearsal, compare, peer};
+use super::player::Played;
+use super::trouble::{Rule, for_datagrams, for_stream, name, rule};
+use super::{Outcome, Rehearsal, compare};
 use crate::check::{CheckOptions, Checks, Job, PluginChoice};
-use crate::model::{CheckResult, Endpoint, Transport, Verdict};
+use crate::model::{CheckResult, Endpoint, SettingKind, Transport, Verdict};
 
-/// Time for one check as written. Long enough for a second question.
-const DEADLINE: Duration = Duration::from_secs(6);
-
-/// Time for one check in trouble: many only wait.
-const SHORT: Duration = Duration::from_millis(700);
-
-/// How long a peer waits for the plugin; only a failing trial waits so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Real time for one check. Its peer's time passes without waiting, so only a
+/// plugin that computes too long ever uses it up.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Runs one transcript as written, and in trouble when it passed.
 pub(super) fn trials(
@@ -33,18 +29,18 @@ pub(super) fn trials(
             _ => None,
         })
         .sum();
-    let mut all = run(rehearsal, transcript, DEADLINE, vec![Delivery::Whole])?;
+    let mut all = run(rehearsal, transcript, vec![Delivery::Whole])?;
     if all.iter().any(|(_, outcome)| *outcome != Outcome::Passed) || !rehearsal.trouble {
         return Ok(all);
     }
-    let trouble = match transcript.transport {
-        TransportName::Tcp => for_stream(said, rehearsal.seed),
-        TransportName::Udp => for_datagrams(said, rehearsal.seed),
-    };
-    let (same, other): (Vec<_>, Vec<_>) =
-        trouble.into_iter().partition(|delivery| delivery.rule() == Rule::Same);
-    all.extend(run(rehearsal, transcript, DEADLINE, same)?);
-    all.extend(run(rehearsal, transcript, SHORT, other)?);
+    all.extend(run(
+        rehearsal,
+        transcript,
+        match transcript.transport {
+            TransportName::Tcp => for_stream(said, rehearsal.seed),
+            TransportName::Udp => for_datagrams(said, rehearsal.seed),
+        },
+    )?);
     Ok(all)
 }
 
@@ -57,45 +53,37 @@ fn length(bytes: &Bytes) -> usize {
 fn run(
     rehearsal: &Rehearsal,
     transcript: &Transcript,
-    deadline: Duration,
     deliveries: Vec<Delivery>,
 ) -> Result<Vec<(String, Outcome)>, String> {
+    let (settings, secrets) = settings(rehearsal, transcript);
     let checks = Checks::new(CheckOptions {
         choice: PluginChoice::Named(vec![rehearsal.plugin.clone()]),
-        settings: settings(rehearsal, transcript),
-        deadline,
+        settings,
+        secrets,
+        deadline: DEADLINE,
         host: rehearsal.host.clone(),
         ..CheckOptions::default()
     })
     .map_err(|error| format!("{error}\n{}", error.hint()))?;
-    let mut works = Vec::new();
+    let transport = match transcript.transport {
+        TransportName::Tcp => Transport::Tcp,
+        TransportName::Udp => Transport::Udp,
+    };
+    let socket = SocketAddr::from((transcript.address, transcript.port));
+    let endpoint = Endpoint::new(socket, transport);
+    let mut players = Vec::new();
     for (order, delivery) in deliveries.iter().enumerate() {
-        let patience = if deadline == SHORT { SHORT * 3 } else { PATIENCE };
-        let io = |error: std::io::Error| error.to_string();
-        let (socket, stream, work) = match transcript.transport {
-            TransportName::Tcp => {
-                let (stream, work) =
-                    peer::stream(transcript, delivery.clone(), patience).map_err(io)?;
-                (SocketAddr::from((Ipv4Addr::LOCALHOST, transcript.port)), Some(stream), work)
-            }
-            TransportName::Udp => {
-                let (socket, work) =
-                    peer::datagrams(transcript, delivery.clone(), patience).map_err(io)?;
-                (socket, None, work)
-            }
-        };
-        let transport = match transcript.transport {
-            TransportName::Tcp => Transport::Tcp,
-            TransportName::Udp => Transport::Udp,
-        };
-        works.push(work);
+        let player =
+            Arc::new(Mutex::new(Played::new(transcript, *delivery, &rehearsal.metadata.sends)));
+        players.push(player.clone());
         checks.submit(Job {
             order: order as u64,
-            endpoint: Endpoint::new(socket, transport),
+            endpoint,
             target: Arc::from(transcript.target.as_str()),
             seed: transcript.seed,
-            stream,
+            stream: None,
             answer: None,
+            player: Some(player),
         });
     }
     let mut results: Vec<Option<CheckResult>> = deliveries.iter().map(|_| None).collect();
@@ -103,17 +91,15 @@ fn run(
         let (order, result) = checks.finished().recv().map_err(|error| error.to_string())?;
         results[order as usize] = Some(result);
     }
-    let ended = deliveries.iter().zip(results).zip(works).map(|((delivery, result), work)| {
-        let left = work.join().unwrap_or_else(|_| Err("the peer panicked".into()));
-        let outcome = match result.ok_or("no result".to_owned()).and_then(|result| {
-            judged(&result, delivery.rule(), transcript)?;
-            // Only as written is the plugin held to every byte that it sends.
-            if *delivery == Delivery::Whole { left } else { Ok(()) }
-        }) {
-            Ok(()) => Outcome::Passed,
-            Err(why) => Outcome::Failed(why),
+    let ended = deliveries.iter().zip(results).zip(players).map(|((delivery, result), player)| {
+        let problem = player.lock().unwrap_or_else(PoisonError::into_inner).problem();
+        let outcome = match (result, problem) {
+            (None, _) => Err("no result".to_owned()),
+            // Only where all is said is the plugin held to every byte that it sends.
+            (Some(_), Some(problem)) if rule(delivery) == Rule::Same => Err(problem),
+            (Some(result), _) => judged(&result, rule(delivery), transcript),
         };
-        (delivery.name(), outcome)
+        (name(delivery), outcome.map_or_else(Outcome::Failed, |()| Outcome::Passed))
     });
     Ok(ended.collect())
 }
@@ -131,16 +117,31 @@ fn judged(result: &CheckResult, rule: Rule, transcript: &Transcript) -> Result<(
     }
 }
 
-/// The settings as a user would type them.
-fn settings(rehearsal: &Rehearsal, transcript: &Transcript) -> Vec<(String, String, String)> {
-    let typed = |value: &toml::Value| match value {
-        toml::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let name = &rehearsal.name;
-    transcript
-        .settings
-        .iter()
-        .map(|(key, value)| (name.clone(), key.clone(), typed(value)))
-        .collect()
+/// Plugin, name and text of settings.
+type Given = Vec<(String, String, String)>;
+
+/// The settings as a user would give them: open ones and secrets.
+fn settings(rehearsal: &Rehearsal, transcript: &Transcript) -> (Given, Given) {
+    let metadata = &rehearsal.metadata;
+    let spec = |name: &str| metadata.settings.iter().find(|spec| spec.name == name);
+    let given = transcript.settings.iter().map(|(name, value)| {
+        let text = typed(value, spec(name).map(|spec| spec.kind));
+        (metadata.name.clone(), name.clone(), text)
+    });
+    given.partition(|(_, name, _)| !spec(name).is_some_and(|spec| spec.secret))
+}
+
+/// A value as a user would type it.
+fn typed(value: &toml::Value, kind: Option<SettingKind>) -> String {
+    match (value, kind) {
+        (toml::Value::String(text), _) => text.clone(),
+        (toml::Value::Integer(milliseconds), Some(SettingKind::Duration)) => {
+            format!("{milliseconds}ms")
+        }
+        (toml::Value::Array(texts), _) => {
+            let texts = texts.iter().map(|text| text.as_str().unwrap_or_default());
+            texts.collect::<Vec<_>>().join(",")
+        }
+        (other, _) => other.to_string(),
+    }
 }

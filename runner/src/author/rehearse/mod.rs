@@ -1,33 +1,34 @@
 //! A plugin's transcripts through the real host, and then with trouble: cut, split,
 //! flipped, silent, flooded.
 //!
-//! Peers are sockets of our own on loopback; no server and no other machine is
-//! needed. Left to a plugin's native tests: TLS, a second connection and a clock
-//! that stands still, which a socket cannot play. Start reading at [`rehearse`].
+//! The peer, its clock and its dice are played to the host in this process, so
+//! neither a server nor a network is needed and nothing waits. Start reading at
+//! [`rehearse`].
 
 mod check;
-mod peer;
+mod player;
 mod probe;
 mod trouble;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use portscan_plugin::transcript::{Expect, Half, Step, Transcript, read_folder};
+use portscan_plugin::transcript::{Expect, Half};
+pub use portscan_plugin::transcript::{Transcript, read_file, read_folder};
 
 use crate::host::HostOptions;
-use crate::model::{Conclusion, FindingValue};
+use crate::model::{Conclusion, FindingValue, Metadata};
 
 /// What is on trial.
 #[derive(Clone, Debug)]
 pub struct Rehearsal {
     /// The plugin as checks are told it: its name, or the component's file.
     pub plugin: String,
-    /// Its name, which its settings go by.
-    pub name: String,
+    /// What it says of itself.
+    pub metadata: Metadata,
     /// The component's bytes.
     pub component: Vec<u8>,
-    /// The folder of its transcripts.
-    pub transcripts: PathBuf,
+    /// Its transcripts, each with its file.
+    pub transcripts: Vec<(String, Transcript)>,
     /// From which flipped bits and garbage are made.
     pub seed: u64,
     /// Make trouble, beside the transcripts as they are written.
@@ -55,52 +56,29 @@ pub enum Outcome {
     /// Not as it must; the text says where. It may hold bytes of a peer or text of
     /// the plugin: escape before showing.
     Failed(String),
-    /// It needs what a socket on loopback cannot play.
-    NotPlayed(&'static str),
 }
 
 /// Runs every transcript of a plugin.
 ///
 /// # Errors
-/// A sentence: a transcript that cannot be read, a plugin that cannot be loaded.
+/// A sentence: a plugin that cannot be loaded.
 pub fn rehearse(rehearsal: &Rehearsal) -> Result<Vec<Trial>, String> {
-    let transcripts = read_folder(&rehearsal.transcripts)?;
-    if transcripts.is_empty() {
-        return Err(format!("{}: there is no transcript", rehearsal.transcripts.display()));
-    }
     let mut trials = Vec::new();
-    for (file, transcript) in &transcripts {
+    for (file, transcript) in &rehearsal.transcripts {
         let short =
             Path::new(file).file_name().map_or(file.clone(), |f| f.to_string_lossy().into());
         let mut trial = |what: String, outcome| {
             trials.push(Trial { file: short.clone(), what, outcome });
         };
-        match (transcript.half, unplayable(transcript)) {
-            (_, Some(why)) => trial("as written".into(), Outcome::NotPlayed(why)),
-            (Half::UdpProbe, None) => {
-                for (what, outcome) in probe::trials(rehearsal, transcript)? {
-                    trial(what, outcome);
-                }
-            }
-            (Half::Check, None) => {
-                for (what, outcome) in check::trials(rehearsal, transcript)? {
-                    trial(what, outcome);
-                }
-            }
+        let played = match transcript.half {
+            Half::UdpProbe => probe::trials(rehearsal, transcript)?,
+            Half::Check => check::trials(rehearsal, transcript)?,
+        };
+        for (what, outcome) in played {
+            trial(what, outcome);
         }
     }
     Ok(trials)
-}
-
-fn unplayable(transcript: &Transcript) -> Option<&'static str> {
-    let has = |wanted: fn(&Step) -> bool| transcript.step.iter().any(wanted);
-    if has(|step| matches!(step, Step::Tls(_))) {
-        return Some("it needs a TLS peer");
-    }
-    if has(|step| matches!(step, Step::Reconnect)) {
-        return Some("it needs a second connection");
-    }
-    (transcript.unix_time != 0).then_some("it needs a clock that stands still")
 }
 
 /// Whether a conclusion is the expected one; the text says where it is not.

@@ -1,11 +1,10 @@
 //! Transcripts of the pure half: payloads and the judge of their answers.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use portscan_plugin::transcript::{Step, Transcript};
+use portscan_plugin::transcript::{Delivery, Step, Transcript};
 
-use super::peer::changed;
-use super::trouble::{Delivery, Rule, for_datagrams};
+use super::trouble::{Rule, changed, for_datagrams, name, rule};
 use super::{Outcome, Rehearsal, compare};
 use crate::host::{Guest, Host, Origin};
 use crate::model::{Endpoint, Transport, Verdict};
@@ -18,7 +17,7 @@ pub(super) fn trials(
     let host = Host::new(rehearsal.host.clone());
     let guest = host
         .load(&rehearsal.component, Origin::Foreign)
-        .map_err(|error| format!("{}: {error}", rehearsal.name))?;
+        .map_err(|error| format!("{}: {error}", rehearsal.metadata.name))?;
     let mut deliveries = vec![Delivery::Whole];
     if rehearsal.trouble {
         let said = transcript.step.iter().find_map(|step| match step {
@@ -32,14 +31,13 @@ pub(super) fn trials(
             Ok(()) => Outcome::Passed,
             Err(why) => Outcome::Failed(why),
         };
-        (delivery.name(), outcome)
+        (name(delivery), outcome)
     });
     Ok(played.collect())
 }
 
 fn play(guest: &Guest, transcript: &Transcript, delivery: &Delivery) -> Result<(), String> {
-    // The address that native replays use.
-    let socket = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), transcript.port));
+    let socket = SocketAddr::from((transcript.address, transcript.port));
     let endpoint = Endpoint::new(socket, Transport::Udp);
     let (target, seed) = (transcript.target.as_str(), transcript.seed);
     let payloads = guest.payloads(&endpoint, target, seed, &[]).map_err(|fault| fault.text)?;
@@ -60,7 +58,7 @@ fn play(guest: &Guest, transcript: &Transcript, delivery: &Delivery) -> Result<(
                 let judged = guest
                     .judge(&endpoint, target, seed, index as u32, transcript.port, &answer, &[])
                     .map_err(|fault| wrong(format!("{}: {}", fault.kind, fault.text)))?;
-                match delivery.rule() {
+                match rule(delivery) {
                     Rule::Same => compare(&judged, &transcript.expect).map_err(wrong)?,
                     Rule::NotConfirmed if judged.verdict == Verdict::Confirmed => {
                         return Err(wrong(format!("confirmed: {}", judged.summary)));

@@ -9,19 +9,20 @@ use crate::host::bindings::portscan::plugin::types::Transport;
 use crate::host::convert;
 use crate::host::fault::Breach;
 use crate::host::limits::MAX_HANDLES;
+use crate::host::line::Line;
+use crate::host::record::Event;
 use crate::host::state::CheckState;
-use crate::net::conversation::Conversation;
 
 /// What a guest's `connection` handle stands for.
 pub struct Handle {
-    conversation: Conversation,
+    line: Line,
     /// Bytes sent on this connection.
     sent: u64,
 }
 
 impl Handle {
-    pub(in crate::host) fn new(conversation: Conversation) -> Handle {
-        Handle { conversation, sent: 0 }
+    pub(in crate::host) fn new(line: Line) -> Handle {
+        Handle { line, sent: 0 }
     }
 }
 
@@ -36,19 +37,21 @@ impl HostConnection for CheckState {
     fn transport(&mut self, connection: Resource<Handle>) -> wasmtime::Result<Transport> {
         self.budget.call()?;
         let handle = handle(&mut self.table, &connection)?;
-        Ok(convert::transport(handle.conversation.transport()))
+        Ok(convert::transport(handle.line.transport()))
     }
 
     async fn send(&mut self, connection: Resource<Handle>, data: Vec<u8>) -> Answer<()> {
         self.budget.call()?;
         let wait = self.remaining();
         let handle = handle(&mut self.table, &connection)?;
-        let transport = handle.conversation.transport();
+        let transport = handle.line.transport();
         if let Err(limit) = self.budget.send(data.len(), handle.sent, transport)? {
             return Ok(Err(IoError::OverBudget(limit)));
         }
         handle.sent += data.len() as u64;
-        Ok(handle.conversation.send(&data, wait).await.map_err(convert::io_error))
+        let sent = handle.line.send(&data, wait).await;
+        self.record(|| Event::Sent(data));
+        Ok(sent.map_err(convert::io_error))
     }
 
     async fn receive(
@@ -64,8 +67,9 @@ impl HostConnection for CheckState {
             Err(limit) => return Ok(Err(IoError::OverBudget(limit))),
         };
         let handle = handle(&mut self.table, &connection)?;
-        let received = handle.conversation.receive(left.min(max as usize), wait).await;
+        let received = handle.line.receive(left.min(max as usize), wait).await;
         self.budget.receive(received.as_ref().map_or(0, Vec::len));
+        self.record(|| Event::received(&received));
         Ok(received.map_err(convert::io_error))
     }
 
@@ -82,8 +86,9 @@ impl HostConnection for CheckState {
             Err(limit) => return Ok(Err(IoError::OverBudget(limit))),
         };
         let handle = handle(&mut self.table, &connection)?;
-        let received = handle.conversation.receive_from(left.min(max as usize), wait).await;
+        let received = handle.line.receive_from(left.min(max as usize), wait).await;
         self.budget.receive(received.as_ref().map_or(0, |datagram| datagram.bytes.len()));
+        self.record(|| Event::received(&received.clone().map(|datagram| datagram.bytes)));
         Ok(received
             .map(|datagram| Datagram { data: datagram.bytes, port: datagram.port })
             .map_err(convert::io_error))
@@ -93,7 +98,9 @@ impl HostConnection for CheckState {
         self.budget.call()?;
         let wait = self.remaining();
         let handle = handle(&mut self.table, &connection)?;
-        Ok(handle.conversation.finish(wait).await.map_err(convert::io_error))
+        let finished = handle.line.finish(wait).await;
+        self.record(|| Event::Finished);
+        Ok(finished.map_err(convert::io_error))
     }
 
     async fn start_tls(
@@ -104,22 +111,22 @@ impl HostConnection for CheckState {
         self.budget.call()?;
         let wait = self.remaining();
         let handle = handle(&mut self.table, &connection)?;
-        let session = handle.conversation.start_tls(convert::tls_options(options), wait).await;
+        let options = convert::tls_options(options);
+        let session = handle.line.start_tls(options.clone(), wait).await;
+        self.record(|| Event::Tls(options, session.clone()));
         Ok(session.map(convert::tls_session).map_err(convert::io_error))
     }
 
     async fn reconnect(&mut self, connection: Resource<Handle>) -> Answer<Resource<Handle>> {
         self.budget.call()?;
         let wait = self.remaining();
-        let peer = handle(&mut self.table, &connection)?.conversation.peer().clone();
         if let Err(limit) = self.budget.connect()? {
             return Ok(Err(IoError::OverBudget(limit)));
         }
-        match peer.connect(wait).await {
-            Ok(conversation) => {
-                let handle = self.table.push(Handle::new(conversation)).map_err(breach)?;
-                Ok(Ok(handle))
-            }
+        let line = handle(&mut self.table, &connection)?.line.reconnect(wait).await;
+        self.record(|| Event::Reconnected);
+        match line {
+            Ok(line) => Ok(Ok(self.table.push(Handle::new(line)).map_err(breach)?)),
             Err(error) => Ok(Err(convert::io_error(error))),
         }
     }

@@ -1,5 +1,3 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use crate::host::bindings::portscan::plugin::host::Host;
 use crate::host::convert::to_milliseconds;
 use crate::host::fault::Breach;
@@ -21,14 +19,12 @@ impl Host for CheckState {
 
     fn unix_now(&mut self) -> wasmtime::Result<i64> {
         self.budget.call()?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+        Ok(CheckState::unix_now_nanos(self).div_euclid(1_000_000_000))
     }
 
     fn unix_now_nanos(&mut self) -> wasmtime::Result<i64> {
         self.budget.call()?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+        Ok(CheckState::unix_now_nanos(self))
     }
 
     fn time_left(&mut self) -> wasmtime::Result<u32> {
@@ -42,8 +38,6 @@ impl Host for CheckState {
             let cap = u64::from(MAX_RANDOM);
             return Err(Breach::Budget { what: "random bytes in one call", cap }.into());
         }
-        let mut bytes = vec![0; len as usize];
-        getrandom::fill(&mut bytes).map_err(|e| wasmtime::format_err!("no randomness: {e}"))?;
-        Ok(bytes)
+        CheckState::random_bytes(self, len).map_err(|e| wasmtime::format_err!("no randomness: {e}"))
     }
 }

@@ -40,7 +40,7 @@ pub enum Trust {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSession {
     /// `TLSv1.3` or `TLSv1.2`.
-    pub version: &'static str,
+    pub version: String,
     /// The cipher suite's IANA name.
     pub cipher: String,
     /// The protocol that the peer chose.
@@ -81,8 +81,8 @@ pub(super) async fn upgrade(
     let (_, connection) = secure.get_ref();
     let session = TlsSession {
         version: match connection.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            _ => "TLSv1.3",
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
+            _ => "TLSv1.3".to_owned(),
         },
         cipher: connection
             .negotiated_cipher_suite()
