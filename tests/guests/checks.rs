@@ -100,7 +100,7 @@ async fn a_loop_outside_of_the_check_itself_is_bounded() {
     let start = Plugin { extra: forever.to_owned(), ..Plugin::check("(call $ok)") };
     assert_eq!(load(&start.build()).err().map(|e| e.kind()), Some("cpu-budget"));
 
-    let after = "(func (export \"cabi_post_portscan:plugin/check@0.1.0#run\") (param i32) (loop $l (br $l)))";
+    let after = "(func (export \"cabi_post_portscan:plugin/check@0.1.1#run\") (param i32) (loop $l (br $l)))";
     for extra in [crate::plugin::STALLING_ALLOCATOR, after] {
         let plugin = Plugin { extra: extra.to_owned(), ..Plugin::check("(call $ok)") };
         let result = check(&load(&plugin.build()).expect("loads"), Service::Silent).await;

@@ -35,10 +35,10 @@ fn a_strangers_component_is_compiled_apart_and_works() {
 fn inspection_tells_imports_exports_version_and_metadata_without_compiling() {
     let inspection = inspect(&obedient().build_with_section(&metadata())).expect("fine");
     assert_eq!(inspection.metadata, Some(metadata()));
-    assert_eq!(inspection.interface_version, "0.1.0");
+    assert_eq!(inspection.interface_version, "0.1.1");
     assert!(inspection.is_check && !inspection.is_udp_probe);
-    assert!(inspection.imports.contains(&"portscan:plugin/connection@0.1.0".to_owned()));
-    assert!(inspection.exports.contains(&"portscan:plugin/check@0.1.0".to_owned()));
+    assert!(inspection.imports.contains(&"portscan:plugin/connection@0.1.1".to_owned()));
+    assert!(inspection.exports.contains(&"portscan:plugin/check@0.1.1".to_owned()));
     assert_eq!(inspection.digest.len(), 64);
 }
 
@@ -116,7 +116,7 @@ fn another_version_of_the_contract_gets_a_sentence_that_says_so() {
         let error = load_foreign(&component).expect_err("another version");
         assert_eq!(error.kind(), "wrong-version");
         assert!(
-            error.to_string().contains("this portscan speaks portscan:plugin@0.1.0"),
+            error.to_string().contains("this portscan speaks portscan:plugin@0.1.1"),
             "{error}"
         );
     }

@@ -7,8 +7,11 @@
 
 mod calls;
 mod checks;
+mod frozen;
 mod loading;
 mod output;
 mod plugin;
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 mod world;

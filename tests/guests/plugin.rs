@@ -118,7 +118,7 @@ impl Plugin {
             r#"(memory (export "memory") {memory})
             (data (i32.const {METADATA_AT}) "{}")
             {LIBRARY}
-            (func (export "portscan:plugin/plugin@0.1.0#describe") (result i32) {describe})
+            (func (export "portscan:plugin/plugin@0.1.1#describe") (result i32) {describe})
             {extra}
             "#,
             escape(&lower(&self.metadata))
@@ -126,7 +126,7 @@ impl Plugin {
         if let Some(body) = &self.check {
             let _ = write!(
                 text,
-                r#"(func (export "portscan:plugin/check@0.1.0#run")
+                r#"(func (export "portscan:plugin/check@0.1.1#run")
                     (param $connection i32) (param i32 i32 i32 i32 i32 i32)
                     (param $settings i32) (param $count i32) (result i32)
                     (local $i i32) (local $j i32)
@@ -136,13 +136,13 @@ impl Plugin {
         if let Some((judge, payloads)) = &self.probe {
             let _ = write!(
                 text,
-                r#"(func (export "portscan:plugin/udp-probe@0.1.0#judge")
+                r#"(func (export "portscan:plugin/udp-probe@0.1.1#judge")
                     (param i32 i32 i32 i32 i32 i32) (param $seed i64)
                     (param $index i32) (param $answer i32) (param $length i32) (param $port i32)
                     (param i32 i32) (result i32)
                     (local $i i32)
                     {judge})
-                (func (export "portscan:plugin/udp-probe@0.1.0#payloads")
+                (func (export "portscan:plugin/udp-probe@0.1.1#payloads")
                     (param i32 i32 i32 i32 i32 i32) (param $seed i64) (param i32 i32) (result i32)
                     {payloads})"#
             );
@@ -164,23 +164,23 @@ pub fn with_section(mut component: Vec<u8>, json: &[u8]) -> Vec<u8> {
 pub const STALLING_ALLOCATOR: &str = r#"(data (i32.const 1032) "\01")"#;
 
 const IMPORTS: &str = r#"
-    (import "portscan:plugin/host@0.1.0" "log" (func $log (param i32 i32)))
-    (import "portscan:plugin/host@0.1.0" "monotonic-now" (func $now (result i64)))
-    (import "portscan:plugin/host@0.1.0" "time-left" (func $time_left (result i32)))
-    (import "portscan:plugin/host@0.1.0" "random-bytes" (func $random (param i32 i32)))
-    (import "portscan:plugin/connection@0.1.0" "[method]connection.send"
+    (import "portscan:plugin/host@0.1.1" "log" (func $log (param i32 i32)))
+    (import "portscan:plugin/host@0.1.1" "monotonic-now" (func $now (result i64)))
+    (import "portscan:plugin/host@0.1.1" "time-left" (func $time_left (result i32)))
+    (import "portscan:plugin/host@0.1.1" "random-bytes" (func $random (param i32 i32)))
+    (import "portscan:plugin/connection@0.1.1" "[method]connection.send"
         (func $send (param i32 i32 i32 i32)))
-    (import "portscan:plugin/connection@0.1.0" "[method]connection.receive"
+    (import "portscan:plugin/connection@0.1.1" "[method]connection.receive"
         (func $receive (param i32 i32 i32 i32)))
-    (import "portscan:plugin/connection@0.1.0" "[method]connection.receive-from"
+    (import "portscan:plugin/connection@0.1.1" "[method]connection.receive-from"
         (func $receive_from (param i32 i32 i32 i32)))
-    (import "portscan:plugin/connection@0.1.0" "[method]connection.finish"
+    (import "portscan:plugin/connection@0.1.1" "[method]connection.finish"
         (func $finish (param i32 i32)))
-    (import "portscan:plugin/connection@0.1.0" "[method]connection.start-tls"
+    (import "portscan:plugin/connection@0.1.1" "[method]connection.start-tls"
         (func $start_tls (param i32 i32 i32 i32 i32 i32 i32)))
-    (import "portscan:plugin/connection@0.1.0" "[method]connection.reconnect"
+    (import "portscan:plugin/connection@0.1.1" "[method]connection.reconnect"
         (func $reconnect (param i32 i32)))
-    (import "portscan:plugin/connection@0.1.0" "[resource-drop]connection"
+    (import "portscan:plugin/connection@0.1.1" "[resource-drop]connection"
         (func $drop (param i32)))
 "#;
 

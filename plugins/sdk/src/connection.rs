@@ -33,6 +33,8 @@ pub trait Wire {
     fn start_tls(&mut self, options: &TlsOptions) -> Result<TlsSession, IoError>;
     /// One more connection to the same endpoint.
     fn reconnect(&mut self) -> Result<Box<dyn Wire>, IoError>;
+    /// The port that it leaves from.
+    fn local_port(&self) -> u16;
     /// A line for `--explain`.
     fn log(&mut self, line: &str);
     /// Time since the check began.
@@ -166,6 +168,12 @@ impl Connection {
         Ok(Connection { wire: self.wire.reconnect()?, unread: Vec::new() })
     }
 
+    /// The port that this connection leaves from, for protocols that carry it in
+    /// their messages.
+    pub fn local_port(&self) -> u16 {
+        self.wire.local_port()
+    }
+
     /// A line for the reader of `--explain`.
     pub fn log(&mut self, line: &str) {
         self.wire.log(line);
@@ -271,6 +279,10 @@ impl Wire for contract::Connection {
 
     fn reconnect(&mut self) -> Result<Box<dyn Wire>, IoError> {
         Ok(Box::new(contract::Connection::reconnect(self)?))
+    }
+
+    fn local_port(&self) -> u16 {
+        contract::Connection::local_port(self)
     }
 
     fn log(&mut self, line: &str) {

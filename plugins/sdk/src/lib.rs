@@ -137,17 +137,17 @@ macro_rules! export {
         };
     };
     (@interface plugin) => {
-        $crate::bindings::exports::portscan::plugin::plugin::__export_portscan_plugin_plugin_0_1_0_cabi!(
+        $crate::bindings::exports::portscan::plugin::plugin::__export_portscan_plugin_plugin_0_1_1_cabi!(
             Exported with_types_in $crate::bindings::exports::portscan::plugin::plugin
         );
     };
     (@interface udp_probe) => {
-        $crate::bindings::exports::portscan::plugin::udp_probe::__export_portscan_plugin_udp_probe_0_1_0_cabi!(
+        $crate::bindings::exports::portscan::plugin::udp_probe::__export_portscan_plugin_udp_probe_0_1_1_cabi!(
             Exported with_types_in $crate::bindings::exports::portscan::plugin::udp_probe
         );
     };
     (@interface check) => {
-        $crate::bindings::exports::portscan::plugin::check::__export_portscan_plugin_check_0_1_0_cabi!(
+        $crate::bindings::exports::portscan::plugin::check::__export_portscan_plugin_check_0_1_1_cabi!(
             Exported with_types_in $crate::bindings::exports::portscan::plugin::check
         );
     };

@@ -27,6 +27,13 @@ pub(super) fn dialogue(recorded: &Recorded<'_>, events: &[Event], is_cut: bool) 
         })
         .copied()
         .collect();
+    let local_port = events.iter().find_map(|event| match event {
+        Event::LocalPort(port) => Some(port),
+        _ => None,
+    });
+    if let Some(port) = local_port {
+        line(&mut text, "local-port", &port.to_string());
+    }
     if !clock.is_empty() {
         line(&mut text, "clock", &format!("[{}]", clock.join(", ")));
     }
@@ -123,7 +130,7 @@ fn step(text: &mut String, event: &Event, is_last: bool, secrets: &[String]) {
             _ if is_last => text.push_str("\n[[step]]\npeer = \"falls-silent\"\n"),
             _ => {}
         },
-        Event::Clock(_) | Event::Random(_) => {}
+        Event::Clock(_) | Event::Random(_) | Event::LocalPort(_) => {}
     }
 }
 

@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
     imports: {
         "portscan:plugin/host": trappable,
         "portscan:plugin/connection.[method]connection.transport": trappable,
+        "portscan:plugin/connection.[method]connection.local-port": trappable,
         default: async | trappable,
     },
     exports: {

@@ -13,7 +13,7 @@ use crate::model::Metadata;
 pub const METADATA_SECTION: &str = "portscan:metadata";
 
 /// The contract that this host implements.
-pub const CONTRACT: &str = "portscan:plugin@0.1.0";
+pub const CONTRACT: &str = "portscan:plugin@0.1.1";
 
 const PACKAGE: &str = "portscan:plugin/";
 /// Within 0.1 only functions are added, so every 0.1.x is the same to us

@@ -38,6 +38,8 @@ pub trait Player: Send + Debug {
     /// # Errors
     /// As a network would.
     fn reconnect(&mut self) -> Result<(), TalkError>;
+    /// The port that the connection leaves from.
+    fn local_port(&self) -> u16;
     /// Time since the check began.
     fn elapsed(&self) -> Duration;
     /// What is left of the check's time.
@@ -92,6 +94,13 @@ impl Line {
         match self {
             Line::Live(conversation) => conversation.transport(),
             Line::Played(player) => lock(player).transport(),
+        }
+    }
+
+    pub(super) fn local_port(&self) -> u16 {
+        match self {
+            Line::Live(conversation) => conversation.local_port(),
+            Line::Played(player) => lock(player).local_port(),
         }
     }
 

@@ -22,6 +22,8 @@ pub enum Event {
     Tls(TlsOptions, Result<TlsSession, TalkError>),
     /// It read the clock: nanoseconds since 1970.
     Clock(i64),
+    /// It asked for the port that its connection leaves from.
+    LocalPort(u16),
     /// It was given these random bytes.
     Random(Vec<u8>),
 }

@@ -99,6 +99,7 @@ fn nothing(transport: Transport, port: u16) -> Transcript {
         port,
         target: "peer.example".to_owned(),
         address: super::default_address(),
+        local_port: super::default_local_port(),
         seed: 0,
         unix_time: 0,
         clock: Vec::new(),
@@ -190,6 +191,10 @@ impl Wire for Hostile {
 
     fn reconnect(&mut self) -> Result<Box<dyn Wire>, IoError> {
         Err(IoError::Refused)
+    }
+
+    fn local_port(&self) -> u16 {
+        9
     }
 
     fn log(&mut self, _: &str) {}

@@ -50,6 +50,9 @@ pub struct Transcript {
     /// not matter. Nothing is sent to it.
     #[serde(default = "default_address")]
     pub address: IpAddr,
+    /// The port that the plugin's side leaves from.
+    #[serde(default = "default_local_port")]
+    pub local_port: u16,
     /// Seed that a probe derives its ids from.
     #[serde(default)]
     pub seed: u64,
@@ -211,6 +214,11 @@ pub struct Expect {
 
 fn default_address() -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))
+}
+
+/// The first of the dynamic ports (RFC 6335 section 6).
+fn default_local_port() -> u16 {
+    49152
 }
 
 fn default_target() -> String {

@@ -21,6 +21,7 @@ const PIECE: usize = 1024;
 pub struct Script {
     transport: Transport,
     port: u16,
+    local_port: u16,
     clock: std::vec::IntoIter<i64>,
     time: i64,
     delivery: Delivery,
@@ -49,6 +50,7 @@ impl Script {
                 TransportName::Udp => Transport::Udp,
             },
             port: transcript.port,
+            local_port: transcript.local_port,
             clock: transcript.clock.clone().into_iter(),
             time: transcript.unix_time.saturating_mul(1_000_000_000),
             delivery,
@@ -253,6 +255,11 @@ impl Script {
     /// The port that datagrams come from.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port that the plugin's side leaves from.
+    pub fn local_port(&self) -> u16 {
+        self.local_port
     }
 
     /// TCP or UDP.

@@ -49,6 +49,10 @@ impl Wire for Scripted {
         Ok(Box::new(self.clone()))
     }
 
+    fn local_port(&self) -> u16 {
+        self.script().local_port()
+    }
+
     fn log(&mut self, _: &str) {}
 
     fn elapsed(&self) -> Duration {

@@ -67,6 +67,10 @@ impl Player for Played {
         self.0.reconnect().map_err(error)
     }
 
+    fn local_port(&self) -> u16 {
+        self.0.local_port()
+    }
+
     fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }

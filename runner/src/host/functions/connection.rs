@@ -131,6 +131,13 @@ impl HostConnection for CheckState {
         }
     }
 
+    fn local_port(&mut self, connection: Resource<Handle>) -> wasmtime::Result<u16> {
+        self.budget.call()?;
+        let port = handle(&mut self.table, &connection)?.line.local_port();
+        self.record(|| Event::LocalPort(port));
+        Ok(port)
+    }
+
     async fn drop(&mut self, connection: Resource<Handle>) -> wasmtime::Result<()> {
         self.budget.call()?;
         self.table.delete(connection).map_err(breach)?;

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -19,6 +19,12 @@ pub struct Datagram {
     pub port: u16,
 }
 
+/// Whether the socket has neither address nor port yet.
+fn is_unbound(socket: &Socket) -> bool {
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket());
+    address.is_none_or(|address| address.port() == 0 && address.ip().is_unspecified())
+}
+
 /// A UDP socket that talks to one endpoint.
 ///
 /// With `same-port` the kernel filters by address and port (connected socket);
@@ -36,10 +42,23 @@ impl Datagrams {
         // Without it Linux keeps the softer ICMP errors to itself (ip(7)).
         platform::set_receive_errors(&socket, address.is_ipv6(), true)?;
         peer.source.apply(&socket, address)?;
-        if peer.reply_from == ReplyFrom::SamePort {
-            socket.connect(&address.into())?;
+        match peer.reply_from {
+            ReplyFrom::SamePort => socket.connect(&address.into())?,
+            // A port at once, as the first datagram would give it one.
+            ReplyFrom::AnyPort if is_unbound(&socket) => {
+                let any: IpAddr = match address {
+                    SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                    SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+                };
+                socket.bind(&SocketAddr::new(any, 0).into())?;
+            }
+            ReplyFrom::AnyPort => {}
         }
         Ok(Datagrams { socket: UdpSocket::from_std(socket.into())?, peer: address })
+    }
+
+    pub(super) fn local_port(&self) -> u16 {
+        self.socket.local_addr().map_or(0, |address| address.port())
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8], wait: Duration) -> Result<(), TalkError> {

@@ -113,7 +113,7 @@ impl Peer {
             Transport::Tcp => Channel::Stream(Stream::connect(self, wait).await?),
             Transport::Udp => Channel::Datagrams(Datagrams::open(self)?),
         };
-        Ok(Conversation { peer: self.clone(), channel })
+        Ok(Conversation::new(self, channel))
     }
 
     /// Continues on a TCP connection that somebody opened to this endpoint.
@@ -122,7 +122,7 @@ impl Peer {
     /// When the runtime cannot watch the descriptor.
     pub fn adopt(&self, connected: OwnedFd) -> Result<Conversation, TalkError> {
         let channel = Channel::Stream(Stream::adopt(connected)?);
-        Ok(Conversation { peer: self.clone(), channel })
+        Ok(Conversation::new(self, channel))
     }
 }
 
@@ -135,10 +135,24 @@ enum Channel {
 /// `close_notify` under TLS).
 pub struct Conversation {
     peer: Peer,
+    local_port: u16,
     channel: Channel,
 }
 
 impl Conversation {
+    fn new(peer: &Peer, channel: Channel) -> Conversation {
+        let local_port = match &channel {
+            Channel::Stream(stream) => stream.local_port(),
+            Channel::Datagrams(datagrams) => datagrams.local_port(),
+        };
+        Conversation { peer: peer.clone(), local_port, channel }
+    }
+
+    /// The port that it leaves from; 0 as long as the system has not chosen one.
+    pub fn local_port(&self) -> u16 {
+        self.local_port
+    }
+
     /// TCP or UDP.
     pub fn transport(&self) -> Transport {
         self.peer.endpoint.transport

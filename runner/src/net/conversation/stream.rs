@@ -59,6 +59,14 @@ impl Stream {
         Ok(Stream { layer: Layer::Clear(tcp), finished: false })
     }
 
+    /// The port that it leaves from; asked before the stream becomes TLS.
+    pub(super) fn local_port(&self) -> u16 {
+        match &self.layer {
+            Layer::Clear(tcp) => tcp.local_addr().map_or(0, |address| address.port()),
+            _ => 0,
+        }
+    }
+
     pub(super) async fn send(&mut self, bytes: &[u8], wait: Duration) -> Result<(), TalkError> {
         if self.finished {
             return Err(TalkError::Closed);
