@@ -193,8 +193,7 @@ fn what_only_some_rooms_may_do_no_other_does() {
                 "Socket::new",
                 "libc::socket(",
             ],
-            // The author's rehearsals play a peer on loopback.
-            &["net", "author"],
+            &["net"],
             "opens a socket",
         ),
         (

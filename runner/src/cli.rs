@@ -137,6 +137,28 @@ pub enum PluginCommand {
         #[arg(long, value_name = "DIR")]
         plugin_dir: Vec<PathBuf>,
     },
+    /// Install a plugin, and pin its bytes: a file, https://..., or oci://REGISTRY/NAME:TAG
+    Add {
+        /// Where it comes from
+        source: String,
+    },
+    /// Remove an installed plugin
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Fetch installed plugins again from where they came, and pin what came
+    Update {
+        /// Which [default: all]
+        names: Vec<String>,
+    },
+    /// Push a component to an OCI registry
+    Publish {
+        /// The component
+        file: PathBuf,
+        /// oci://REGISTRY/NAME:TAG
+        place: String,
+    },
     /// Begin a plugin: a folder that builds and passes its tests
     New {
         /// Its name, which is the folder's too
@@ -350,6 +372,9 @@ pub struct ProbeArgs {
     /// A plugin's secret (repeatable)
     #[arg(long, value_name = "PLUGIN.NAME=env:VAR|file:PATH", help_heading = "Plugins")]
     pub secret: Vec<String>,
+    /// Let plugins send to this port although what is sent there may be printed or move something (repeatable)
+    #[arg(long, value_name = "PORT/PROTO", help_heading = "Plugins")]
+    pub send_to: Vec<String>,
     /// Keep a transcript of every check in this folder, for 'plugin test --replay'
     #[arg(long, value_name = "DIR", help_heading = "Plugins")]
     pub record: Option<PathBuf>,

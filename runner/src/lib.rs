@@ -20,6 +20,7 @@ pub mod author;
 pub mod check;
 pub mod compare;
 pub mod host;
+pub mod install;
 pub mod model;
 pub mod nearest;
 pub mod net;

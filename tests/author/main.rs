@@ -2,6 +2,10 @@
 //! the real binary. And a doctor for what is no plugin.
 
 mod heartbeat;
+mod registry;
+#[allow(dead_code)]
+#[path = "../support/skip.rs"]
+mod skip;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use etcetera::BaseStrategy;
 
+use super::pins::{Pin, Pins, PinsError};
 use super::setting;
 use crate::host::{self, Guest, Host, Inspection, LoadError, Origin, limits};
 use crate::model::{Fault, Metadata};
@@ -71,13 +72,15 @@ pub struct Plugin {
     pub source: Source,
     /// What it says about itself.
     pub metadata: Metadata,
+    /// How it was installed, when it was.
+    pub pin: Option<Pin>,
     inspection: OnceLock<Result<Inspection, LoadError>>,
     guest: OnceLock<Result<Guest, Fault>>,
 }
 
 impl Plugin {
     fn new(source: Source, metadata: Metadata) -> Plugin {
-        Plugin { source, metadata, inspection: OnceLock::new(), guest: OnceLock::new() }
+        Plugin { source, metadata, pin: None, inspection: OnceLock::new(), guest: OnceLock::new() }
     }
 
     /// Reads the metadata of the component at `source`: from its section, or
@@ -157,6 +160,8 @@ pub struct Catalog {
     pub plugins: Vec<Arc<Plugin>>,
     /// What was skipped, and why.
     pub notes: Vec<String>,
+    /// Installed plugins that are not as they were installed, by name.
+    pub refused: Vec<(String, LoadError)>,
 }
 
 impl Catalog {
@@ -168,37 +173,50 @@ impl Catalog {
                 catalog.notes.push(format!("plugins in {}: {error}", dir.display()));
             }
         }
-        if let Some(dir) = user_folder() {
-            match catalog.add_folder(&dir, host) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    catalog.notes.push(format!("plugins in {}: {error}", dir.display()));
-                }
-                _ => {}
-            }
+        if let Some(dir) = user_folder().filter(|dir| dir.exists())
+            && let Err(error) = catalog.add_installed(&dir, host)
+        {
+            catalog.notes.push(format!("plugins in {}: {error}", dir.display()));
         }
         for bytes in PREBUILT {
-            catalog.add(Source::BuiltIn(bytes), host);
+            catalog.add(Source::BuiltIn(bytes), None, host);
         }
         catalog
     }
 
     fn add_folder(&mut self, dir: &Path, host: &Host) -> io::Result<()> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?
-            .map(|entry| entry.map(|e| e.path()))
-            .collect::<Result<_, _>>()?;
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
-        files.sort();
-        for file in files {
-            self.add(Source::File(file), host);
+        for file in components(dir)? {
+            self.add(Source::File(file), None, host);
         }
         Ok(())
     }
 
-    fn add(&mut self, source: Source, host: &Host) {
+    /// The user's folder: what `plugins.lock` names is as it was installed, or is
+    /// refused before anything of it is read.
+    fn add_installed(&mut self, dir: &Path, host: &Host) -> Result<(), PinsError> {
+        let pins = Pins::read(dir)?;
+        let io = |source| PinsError::Io { path: dir.to_owned(), source };
+        for path in components(dir).map_err(io)? {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let pin = pins.of_file(&file).cloned();
+            match pin.as_ref().map(|pin| unchanged(pin, &path)) {
+                Some(Err(error)) => {
+                    let name = pin.map(|pin| pin.name).unwrap_or_default();
+                    self.notes.push(format!("the plugin {name} is refused: {error}"));
+                    self.refused.push((name, error));
+                }
+                _ => self.add(Source::File(path), pin, host),
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, source: Source, pin: Option<Pin>, host: &Host) {
         let place =
             source.path().map_or("a built-in plugin".into(), Path::to_string_lossy).into_owned();
         match Plugin::peek(source, host) {
             Ok(plugin) => {
+                let plugin = Plugin { pin, ..plugin };
                 let name = &plugin.metadata.name;
                 match self.get(name) {
                     None => self.plugins.push(Arc::new(plugin)),
@@ -231,8 +249,26 @@ impl Catalog {
     }
 }
 
+/// The components in a folder, in the order of their names.
+fn components(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(dir)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    files.sort();
+    Ok(files)
+}
+
+/// Whether an installed file has the bytes that it was installed with.
+fn unchanged(pin: &Pin, path: &Path) -> Result<(), LoadError> {
+    let found = host::digest(&read_component(path)?);
+    match found == pin.sha256 {
+        true => Ok(()),
+        false => Err(LoadError::Changed { pinned: pin.sha256.clone(), found }),
+    }
+}
+
 /// `$XDG_DATA_HOME/portscan/plugins`.
-fn user_folder() -> Option<PathBuf> {
+pub fn user_folder() -> Option<PathBuf> {
     let base = etcetera::choose_base_strategy().ok()?;
     Some(base.data_dir().join("portscan").join("plugins"))
 }

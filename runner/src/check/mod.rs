@@ -11,6 +11,8 @@
 
 pub mod catalog;
 mod error;
+mod never;
+pub mod pins;
 mod record;
 mod redact;
 mod selection;
@@ -67,6 +69,8 @@ pub struct CheckOptions {
     pub concurrency: usize,
     /// From where checks leave.
     pub source: SourceBinding,
+    /// Ports of the never-send list that plugins may send to all the same.
+    pub send_to: Vec<(u16, Transport)>,
     /// Where to keep a transcript of every check.
     pub record: Option<PathBuf>,
     /// Side effects that need not be asked for by naming the plugin.
@@ -85,6 +89,7 @@ impl Default for CheckOptions {
             deadline: Duration::from_secs(5),
             concurrency: 256,
             source: SourceBinding::default(),
+            send_to: Vec::new(),
             record: None,
             allow: Vec::new(),
             host: HostOptions::default(),
@@ -143,6 +148,7 @@ pub struct Checks {
     workers: Workers,
     finished: Receiver<(u64, CheckResult)>,
     faults: Mutex<HashMap<Endpoint, Fault>>,
+    send_to: Vec<(u16, Transport)>,
 }
 
 impl Checks {
@@ -181,6 +187,7 @@ impl Checks {
             workers: Workers::default(),
             finished,
             faults: Mutex::default(),
+            send_to: options.send_to,
         })
     }
 
@@ -219,10 +226,13 @@ impl Checks {
     pub fn payloads(&self, endpoint: &Endpoint, target: &str, seed: u64) -> Option<PayloadSet> {
         let chosen = self.udp_probe(endpoint)?;
         let metadata = &chosen.plugin.metadata;
-        let made = chosen
-            .plugin
-            .guest(&self.host)
-            .and_then(|guest| guest.payloads(endpoint, target, seed, &chosen.settings));
+        let made = match never::forbidden(endpoint, &self.send_to) {
+            Some(fault) => Err(fault),
+            None => chosen
+                .plugin
+                .guest(&self.host)
+                .and_then(|guest| guest.payloads(endpoint, target, seed, &chosen.settings)),
+        };
         let payloads = made.unwrap_or_else(|fault| {
             let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
             if faults.len() < MAX_REMEMBERED {
@@ -267,6 +277,7 @@ impl Checks {
     /// none when [`Checks::wants`] says no.
     pub fn submit(&self, job: Job) {
         if let Some(chosen) = self.selection.find(&job.endpoint) {
+            let forbidden = never::forbidden(&job.endpoint, &self.send_to);
             let work = Work {
                 job,
                 plugin: chosen.plugin.clone(),
@@ -274,7 +285,10 @@ impl Checks {
                 secrets: chosen.secrets.clone(),
                 secret_names: chosen.secret_names.clone(),
             };
-            self.stage.submit(&self.workers, work);
+            match forbidden {
+                Some(fault) => self.stage.refuse(&work, fault),
+                None => self.stage.submit(&self.workers, work),
+            }
         }
     }
 

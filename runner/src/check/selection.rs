@@ -133,6 +133,9 @@ fn find(name: &str, catalog: &mut Catalog, host: &Host) -> Result<Arc<Plugin>, C
             .open(path, host)
             .map_err(|error| CheckSetupError::BadPlugin { path: path.to_owned(), error });
     }
+    if let Some((name, error)) = catalog.refused.iter().find(|(refused, _)| refused == name) {
+        return Err(CheckSetupError::BadPlugin { path: name.into(), error: error.clone() });
+    }
     catalog.get(name).cloned().ok_or_else(|| unknown_plugin(name, catalog))
 }
 

@@ -115,9 +115,14 @@ impl Stage {
                     text: format!("checks cannot be made on this machine: {reason}"),
                     hint: "Try `--no-plugins`.".to_owned(),
                 };
-                self.report(&work, faulted(&work.plugin, fault));
+                self.refuse(&work, fault);
             }
         }
+    }
+
+    /// Reports that a check is not made.
+    pub(super) fn refuse(&self, work: &Work, fault: Fault) {
+        self.report(work, faulted(&work.plugin, fault));
     }
 
     fn report(&self, work: &Work, mut result: CheckResult) {

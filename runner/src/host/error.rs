@@ -15,6 +15,14 @@ pub enum LoadError {
         /// The limit.
         cap: usize,
     },
+    /// The file is not the one that was installed.
+    #[error("its file has sha256 {found}, and was installed with {pinned}")]
+    Changed {
+        /// What `plugins.lock` says.
+        pinned: String,
+        /// What the file has.
+        found: String,
+    },
     /// It does not begin as WebAssembly does.
     #[error("the file is not WebAssembly")]
     NotWasm,
@@ -104,6 +112,7 @@ impl LoadError {
     pub fn kind(&self) -> &'static str {
         match self {
             LoadError::TooLarge { .. } => "too-large",
+            LoadError::Changed { .. } => "changed",
             LoadError::NotWasm | LoadError::CoreModule | LoadError::Malformed { .. } => {
                 "not-a-component"
             }

@@ -160,6 +160,10 @@ const HINTS: &[(&[&str], &str)] = &[
         &["foreign-import"],
         "A plugin may import `portscan:plugin/host` and `portscan:plugin/connection` alone; build it without WASI (target wasm32-unknown-unknown).",
     ),
+    (
+        &["changed"],
+        "If you changed it: `portscan plugin remove` and `add` it again. If not, somebody did.",
+    ),
     (&["too-large"], "Strip the component (release build, `strip = true`), or leave parts out."),
     (
         &["compile-limit"],

@@ -38,6 +38,10 @@ pub use compile::{COMPILE_COMMAND, ChildError, Compiler, compile_child_main};
 pub use error::LoadError;
 pub use guest::{CheckJob, Guest};
 pub use inspect::{CONTRACT, Inspection, METADATA_SECTION, digest, inspect, inspect_up_to};
+// The words of a [`Player`].
+pub use crate::net::conversation::{
+    Certificate, Datagram, TalkError, TlsOptions, TlsSession, Trust,
+};
 pub use line::{Player, SharedPlayer};
 pub use peek::peek_metadata;
 pub use record::{Event, Recorder};

@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`run`]: one line per command.
 
+mod install;
 mod interrupt;
 mod plugins;
 mod probe;
@@ -35,6 +36,10 @@ pub fn run(command: Command) -> ExitStatus {
         Command::PluginShow { plugin, dirs } => plugins::show(&plugin, dirs),
         Command::PluginNew { name } => plugins::new(&name),
         Command::PluginDoctor { plugin } => rehearse::doctor(&plugin),
+        Command::PluginAdd { source } => install::add(&source),
+        Command::PluginRemove { name } => install::remove(&name),
+        Command::PluginUpdate { names } => install::update(&names),
+        Command::PluginPublish { file, place } => install::publish(&file, &place),
         Command::PluginTest(settings) => rehearse::run(&settings),
         Command::PluginBuild { dir, output } => plugins::build(&dir, output),
     }

@@ -70,8 +70,10 @@ fn line(plugin: &Plugin) -> Option<PluginLine<'_>> {
             Source::BuiltIn { .. } => "built in".into(),
             other => other.path().map_or_else(String::new, |path| path.display().to_string()),
         },
+        installed: plugin.pin.as_ref().map(|pin| pin.source.clone()),
         digest: inspection.digest.clone(),
         size: inspection.size as u64,
+        contract: inspection.interface_version.clone(),
         imports: inspection.imports.clone(),
         exports: inspection.exports.clone(),
     })

@@ -112,6 +112,7 @@ fn checks(settings: &ProbeSettings, source: SourceBinding) -> Result<Checks, Str
         secrets: plugins.secrets.iter().map(secret).collect(),
         deadline: settings.timeout.unwrap_or(DEADLINE).max(Duration::from_millis(100)),
         source,
+        send_to: plugins.send_to.clone(),
         record: plugins.record.clone(),
         allow: plugins.allow.clone(),
         ..CheckOptions::default()

@@ -12,10 +12,14 @@ pub struct PluginLine<'a> {
     pub metadata: &'a Metadata,
     /// `built in`, or where its file is.
     pub origin: String,
+    /// Where it was installed from; none when it was not.
+    pub installed: Option<String>,
     /// SHA-256 of the component, hexadecimal.
     pub digest: String,
     /// Bytes of the component.
     pub size: u64,
+    /// The contract's version that it was built against.
+    pub contract: String,
     /// What it imports.
     pub imports: Vec<String>,
     /// What it exports.
@@ -51,8 +55,14 @@ pub fn show(out: &mut dyn Write, plugin: &PluginLine<'_>) -> io::Result<()> {
     writeln!(out, "{} {}", escape(&metadata.name), escape(&metadata.version))?;
     writeln!(out, "  {}", escape(&metadata.description))?;
     writeln!(out, "origin       {}", escape(&plugin.origin))?;
+    match &plugin.installed {
+        Some(source) => writeln!(out, "installed    from {}, pinned", escape(source))?,
+        None if plugin.origin == "built in" => {}
+        None => writeln!(out, "installed    no: not pinned")?,
+    }
     writeln!(out, "sha256       {}", plugin.digest)?;
     writeln!(out, "size         {} bytes", plugin.size)?;
+    writeln!(out, "contract     portscan:plugin@{}", escape(&plugin.contract))?;
     writeln!(out, "imports      {}", joined(&plugin.imports))?;
     writeln!(out, "exports      {}", joined(&plugin.exports))?;
     writeln!(out, "ports        {}", ports(metadata))?;
@@ -64,6 +74,7 @@ pub fn show(out: &mut dyn Write, plugin: &PluginLine<'_>) -> io::Result<()> {
     )?;
     writeln!(out, "amplifies    {}", format!("{:?}", sends.amplification).to_lowercase())?;
     writeln!(out, "leaves       {}", side_effect(metadata.side_effect))?;
+    writeln!(out, "runs         {}", runs(metadata))?;
     match &metadata.silence {
         Silence::Unexpected => writeln!(out, "silence      is not normal for a healthy service")?,
         Silence::Normal(why) => writeln!(out, "silence      is normal: {}", escape(why))?,
@@ -82,6 +93,21 @@ pub fn show(out: &mut dyn Write, plugin: &PluginLine<'_>) -> io::Result<()> {
         )?;
     }
     out.flush()
+}
+
+/// When it is used.
+fn runs(metadata: &Metadata) -> String {
+    match (metadata.ports.is_empty(), metadata.side_effect > SideEffect::LogLine) {
+        (true, _) => "when it is named with --plugin".into(),
+        (false, false) => "by itself at its ports, elsewhere with --plugin".into(),
+        (false, true) => {
+            let effect = match metadata.side_effect {
+                SideEffect::Hardware => "hardware",
+                _ => "state",
+            };
+            format!("when it is named with --plugin, at its ports also with --allow {effect}")
+        }
+    }
 }
 
 fn ports(metadata: &Metadata) -> String {

@@ -17,7 +17,7 @@ use clap::Parser;
 
 pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, ReportFormat, Until};
 use crate::cli::{Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs};
-use crate::model::{Family, SideEffect};
+use crate::model::{Family, SideEffect, Transport};
 use crate::target::{Host, TargetSpec, parse_words};
 
 /// What the user wants done.
@@ -48,6 +48,28 @@ pub enum Command {
     },
     /// Rehearse a plugin.
     PluginTest(RehearsalSettings),
+    /// Install a plugin.
+    PluginAdd {
+        /// Where it comes from.
+        source: String,
+    },
+    /// Remove an installed plugin.
+    PluginRemove {
+        /// Its name.
+        name: String,
+    },
+    /// Fetch installed plugins again.
+    PluginUpdate {
+        /// Which; none is all.
+        names: Vec<String>,
+    },
+    /// Push a component.
+    PluginPublish {
+        /// The component.
+        file: PathBuf,
+        /// The registry's place.
+        place: String,
+    },
     /// Say whether a plugin fits.
     PluginDoctor {
         /// A component or a crate's folder.
@@ -124,6 +146,8 @@ pub struct PluginSettings {
     pub settings: Vec<(String, String, String)>,
     /// Plugin, name, value.
     pub secrets: Vec<(String, String, Secret)>,
+    /// Ports of the never-send list that plugins may send to.
+    pub send_to: Vec<(u16, Transport)>,
     /// Where to keep transcripts.
     pub record: Option<PathBuf>,
     /// Side effects that are fine without being asked for.
@@ -259,6 +283,12 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
             seed,
             trouble: !no_trouble,
         })),
+        Some(Typed::Plugin(PluginCommand::Add { source })) => Ok(Command::PluginAdd { source }),
+        Some(Typed::Plugin(PluginCommand::Remove { name })) => Ok(Command::PluginRemove { name }),
+        Some(Typed::Plugin(PluginCommand::Update { names })) => Ok(Command::PluginUpdate { names }),
+        Some(Typed::Plugin(PluginCommand::Publish { file, place })) => {
+            Ok(Command::PluginPublish { file, place })
+        }
         Some(Typed::Plugin(PluginCommand::Build { dir, output })) => {
             Ok(Command::PluginBuild { dir, output })
         }
@@ -321,6 +351,7 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
         dirs: read::folders(args.plugin_dir)?,
         settings: args.set.iter().map(|s| value::setting(s)).collect::<Result<_, _>>()?,
         secrets: args.secret.iter().map(|s| read::secret(s)).collect::<Result<_, _>>()?,
+        send_to: args.send_to.iter().map(|s| value::send_to(s)).collect::<Result<_, _>>()?,
         record: args.record,
         allow: args.allow.iter().map(|s| value::side_effect(s)).collect::<Result<_, _>>()?,
     };

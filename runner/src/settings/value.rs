@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::{Format, SettingsError};
-use crate::model::SideEffect;
+use crate::model::{SideEffect, Transport};
 
 /// Reads `250ms`, `3s`, `1.5s`, `2m`. A bare number is refused: seconds and
 /// milliseconds are both usual.
@@ -84,6 +84,24 @@ pub(super) fn side_effect(text: &str) -> Result<SideEffect, SettingsError> {
             name: "--allow".into(),
             value: text.into(),
             expected: "'state' or 'hardware'",
+        }),
+    }
+}
+
+/// A port of `--send-to`, with its transport; TCP without one.
+pub(super) fn send_to(text: &str) -> Result<(u16, Transport), SettingsError> {
+    let (port, transport) = text.split_once('/').unwrap_or((text, "tcp"));
+    let transport = match transport {
+        "tcp" => Some(Transport::Tcp),
+        "udp" => Some(Transport::Udp),
+        _ => None,
+    };
+    match (port.parse(), transport) {
+        (Ok(port), Some(transport)) if port > 0 => Ok((port, transport)),
+        _ => Err(SettingsError::Value {
+            name: "--send-to".into(),
+            value: text.into(),
+            expected: "a port and its transport, for example 9100/tcp",
         }),
     }
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use portscan_plugin as sdk;
 use portscan_plugin::transcript::{Delivery, Script, Transcript};
 
-use crate::host::Player;
+use crate::host::{Certificate, Datagram, Player, TalkError, TlsOptions, TlsSession, Trust};
 use crate::model::{Sends, Transport};
-use crate::net::conversation::{Certificate, Datagram, TalkError, TlsOptions, TlsSession, Trust};
 
 /// Plays a transcript.
 #[derive(Debug)]
