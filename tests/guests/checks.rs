@@ -9,7 +9,7 @@ use crate::plugin::Plugin;
 use crate::world::{Service, check, check_within, guest, kind, load};
 
 /// Sends `ping`, receives, concludes.
-const DIALOGUE: &str = r#"
+pub const DIALOGUE: &str = r#"
     (i32.store (i32.const 600) (i32.const 0x676e6970))
     (call $send (local.get $connection) (i32.const 600) (i32.const 4) (i32.const 16))
     (if (call $failed) (then (return (call $conversation))))

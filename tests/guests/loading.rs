@@ -75,7 +75,7 @@ fn the_size_is_checked_first() {
     assert!(Host::new(raised).load(&large, Origin::Foreign).is_ok());
 }
 
-fn with_padding(mut component: Vec<u8>, bytes: usize) -> Vec<u8> {
+pub fn with_padding(mut component: Vec<u8>, bytes: usize) -> Vec<u8> {
     use wasm_encoder::{ComponentSection as _, CustomSection};
     let data = vec![0; bytes];
     CustomSection { name: "padding".into(), data: data.as_slice().into() }
@@ -84,7 +84,7 @@ fn with_padding(mut component: Vec<u8>, bytes: usize) -> Vec<u8> {
 }
 
 /// A component that imports and exports the named instances and nothing else.
-fn shell(import: &str, export: &str) -> Vec<u8> {
+pub fn shell(import: &str, export: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
             (import "{import}" (instance $i))
@@ -226,6 +226,15 @@ fn a_damaged_cache_entry_is_noted_and_made_again() {
 
 #[test]
 fn a_component_made_to_stall_the_compiler_costs_its_limits_and_no_more() {
+    let bomb = Plugin { extra: stalling_code(), ..obedient() }.build();
+    assert!(bomb.len() < limits::MAX_COMPONENT);
+    let started = Instant::now();
+    assert_eq!(kind_of(&bomb), Some("compile-limit"));
+    assert!(started.elapsed() < limits::COMPILE_WALL + Duration::from_secs(5));
+}
+
+/// A function that stalls the compiler.
+pub fn stalling_code() -> String {
     // Thousands of blocks, thousands of locals that live through all of them:
     // the register allocator's worst case known here.
     let locals = 3000;
@@ -243,10 +252,5 @@ fn a_component_made_to_stall_the_compiler_costs_its_limits_and_no_more() {
         body.push_str(&format!("(i32.store (i32.const {}) (local.get {local}))", local * 4));
     }
     let types = "i32 ".repeat(locals);
-    let extra = format!("(func (export \"bomb\") (local {types}) {body})");
-    let bomb = Plugin { extra, ..obedient() }.build();
-    assert!(bomb.len() < limits::MAX_COMPONENT);
-    let started = Instant::now();
-    assert_eq!(kind_of(&bomb), Some("compile-limit"));
-    assert!(started.elapsed() < limits::COMPILE_WALL + Duration::from_secs(5));
+    format!("(func (export \"bomb\") (local {types}) {body})")
 }

@@ -8,10 +8,13 @@
 mod calls;
 mod checks;
 mod frozen;
+mod hostile;
+mod hostile_cases;
 mod loading;
 mod output;
 mod plugin;
 mod stage;
+#[allow(unused_imports)]
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

@@ -7,7 +7,7 @@ use crate::checks::expect;
 use crate::world::{Service, check, guest, kind};
 
 /// Writes `lines` lines of `bytes` bytes.
-fn logs(lines: usize, bytes: usize) -> String {
+pub fn logs(lines: usize, bytes: usize) -> String {
     format!(
         "(memory.fill (i32.const 65536) (i32.const 0x61) (i32.const 65536))
          (loop $l
@@ -46,7 +46,7 @@ async fn the_log_survives_a_fault() {
 }
 
 /// Concludes with `count` findings whose values are texts of `bytes` bytes.
-fn findings(count: usize, bytes: usize) -> String {
+pub fn findings(count: usize, bytes: usize) -> String {
     format!(
         "(memory.fill (i32.const 131072) (i32.const 0x61) (i32.const 131072))
          (loop $l

@@ -163,6 +163,9 @@ pub fn with_section(mut component: Vec<u8>, json: &[u8]) -> Vec<u8> {
 /// Makes the allocator never return.
 pub const STALLING_ALLOCATOR: &str = r#"(data (i32.const 1032) "\01")"#;
 
+/// Makes the allocator trap.
+pub const TRAPPING_ALLOCATOR: &str = r#"(data (i32.const 1032) "\02")"#;
+
 const IMPORTS: &str = r#"
     (import "portscan:plugin/host@0.1.1" "log" (func $log (param i32 i32)))
     (import "portscan:plugin/host@0.1.1" "monotonic-now" (func $now (result i64)))
@@ -192,6 +195,7 @@ const LIBRARY: &str = r#"
     (global $heap (mut i32) (i32.const 32768))
     (func $alloc (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32)
         (local $at i32)
+        (if (i32.eq (i32.load8_u (i32.const 1032)) (i32.const 2)) (then (unreachable)))
         (loop $stall (br_if $stall (i32.load8_u (i32.const 1032))))
         (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
         (global.set $heap (i32.add (local.get $at) (local.get $size)))
