@@ -5,7 +5,7 @@ use portscan::model::{DefaultPort, Transport};
 
 use crate::loading::{shell, stalling_code, with_padding};
 use crate::output::{findings, logs};
-use crate::plugin::{Plugin, STALLING_ALLOCATOR};
+use crate::plugin::{Plugin, STALLING_ALLOCATOR, TRAPPING_ALLOCATOR};
 
 /// What must come of a hostile plugin.
 pub enum Outcome {
@@ -132,9 +132,8 @@ pub fn cases(port: u16) -> Vec<Case> {
     other("memory bomb in the UDP judge", Plugin::probe(GROW, TWO), "udp", Fault(&["memory"]));
     let stalling = Plugin { extra: STALLING_ALLOCATOR.to_owned(), ..Plugin::check("(call $ok)") };
     other("endless loop in the allocator", stalling, "tcp", Fault(&["cpu-budget"]));
-    let trapping =
-        Plugin { extra: STALLING_ALLOCATOR.replace("01", "02"), ..Plugin::check("(call $ok)") };
-    other("trap in the allocator", trapping, "tcp", Fault(&["trap", "cpu-budget"]));
+    let trapping = Plugin { extra: TRAPPING_ALLOCATOR.to_owned(), ..Plugin::check("(call $ok)") };
+    other("trap in the allocator", trapping, "tcp", Fault(&["trap"]));
     let start = Plugin {
         extra: "(func $forever (loop $l (br $l))) (start $forever)".to_owned(),
         ..Plugin::check("(call $ok)")

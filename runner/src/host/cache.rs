@@ -2,13 +2,15 @@
 //!
 //! An artifact is machine code that this process will run, so an entry is
 //! believed only if nobody but this user can have written it: directory and
-//! file belong to us, neither is writable by others, and the artifact's own
-//! digest is right (a damaged disk, a half-written file). Whatever is off makes
+//! file belong to us, neither is writable by others, and the digest over its name
+//! and the artifact is right (a damaged disk, a half-written file, the entry of
+//! another component in its place). Whatever is off makes
 //! the entry worthless, with a note, and it is made again.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -21,8 +23,9 @@ use super::limits::MAX_ARTIFACT;
 /// Names another directory.
 const DIRECTORY_VARIABLE: &str = "PORTSCAN_CACHE_DIR";
 
-/// What an entry begins with; the artifact's SHA-256 and the artifact follow.
-const MAGIC: &[u8; 20] = b"portscan artifact 1\n";
+/// What an entry begins with; a SHA-256 over its name and the artifact follows, and
+/// the artifact.
+const MAGIC: &[u8; 20] = b"portscan artifact 2\n";
 
 const HEADER: usize = MAGIC.len() + 32;
 
@@ -121,10 +124,17 @@ fn read_entry(directory: &Path, path: &Path) -> Result<Vec<u8>, Unfit> {
     (&mut file).take((MAX_ARTIFACT + HEADER) as u64).read_to_end(&mut bytes)?;
     let artifact = bytes.get(HEADER..).ok_or_else(damaged)?;
     let (magic, digest) = bytes[..HEADER].split_at(MAGIC.len());
-    match magic == MAGIC && digest == Sha256::digest(artifact).as_slice() {
+    match magic == MAGIC && digest == seal(path, artifact).as_slice() {
         true => Ok(bytes.split_off(HEADER)),
         false => Err(damaged()),
     }
+}
+
+/// The digest over an entry's name and its artifact.
+fn seal(path: &Path, artifact: &[u8]) -> [u8; 32] {
+    let name = path.file_name().unwrap_or_default();
+    let digest = Sha256::new().chain_update(name.as_bytes()).chain_update([0]);
+    digest.chain_update(artifact).finalize().into()
 }
 
 fn damaged() -> Unfit {
@@ -154,8 +164,8 @@ fn write_entry(directory: &Path, name: &str, artifact: &[u8]) -> io::Result<()> 
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let temporary = directory.join(format!(".{name}.{:016x}", u64::from_ne_bytes(random)));
-    let written =
-        write_new(&temporary, artifact).and_then(|()| fs::rename(&temporary, directory.join(name)));
+    let written = write_new(&temporary, &seal(Path::new(name), artifact), artifact)
+        .and_then(|()| fs::rename(&temporary, directory.join(name)));
     if written.is_err() {
         // The disk is full or the directory is going away; the rest is its owner's.
         let _ = fs::remove_file(&temporary);
@@ -163,10 +173,10 @@ fn write_entry(directory: &Path, name: &str, artifact: &[u8]) -> io::Result<()> 
     written
 }
 
-fn write_new(path: &Path, artifact: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, seal: &[u8; 32], artifact: &[u8]) -> io::Result<()> {
     let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(MAGIC)?;
-    file.write_all(&Sha256::digest(artifact))?;
+    file.write_all(seal)?;
     file.write_all(artifact)
 }
 
@@ -249,6 +259,15 @@ mod tests {
             fs::write(&world.entry, bad).expect("written");
             assert!(why_unsafe(&world).contains("damaged"));
         }
+    }
+
+    #[test]
+    fn the_entry_of_another_component_in_its_place_is_ignored() {
+        let world = world();
+        world.cache.store("aa", &world.engine, b"other code");
+        let other = world.entry.with_file_name(entry_name("aa", &world.engine));
+        fs::rename(other, &world.entry).expect("moved");
+        assert!(why_unsafe(&world).contains("damaged"));
     }
 
     #[test]
