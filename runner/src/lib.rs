@@ -19,6 +19,8 @@ pub mod advice;
 pub mod author;
 pub mod check;
 pub mod compare;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod install;
 pub mod model;

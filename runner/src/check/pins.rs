@@ -87,14 +87,18 @@ impl Pins {
             _ => std::fs::read_to_string(&path)
                 .map_err(|source| PinsError::Io { path: path.clone(), source })?,
         };
-        let pins: Pins = toml::from_str(&text)
-            .map_err(|error| PinsError::Damaged { path: path.clone(), why: error.to_string() })?;
+        Pins::parse(&text).map_err(|why| PinsError::Damaged { path, why })
+    }
+
+    /// The pins in the text of a lock.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str) -> Result<Pins, String> {
+        let pins: Pins = toml::from_str(text).map_err(|error| error.to_string())?;
         match pins.version == VERSION {
             true => Ok(pins),
-            false => {
-                let why = format!("version {} is not {VERSION}", pins.version);
-                Err(PinsError::Damaged { path, why })
-            }
+            false => Err(format!("version {} is not {VERSION}", pins.version)),
         }
     }
 

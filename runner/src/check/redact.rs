@@ -89,7 +89,7 @@ mod tests {
             let mut masked = format!("Authorization: {text} end");
             mask(&mut masked, &forms("hunter2-hunter2"));
             assert!(masked.contains(MASK), "{text}");
-            assert!(masked.len() < text.len() + 10, "{masked}");
+            assert!(masked.len() < 40, "{masked}");
         }
         let mut innocent = "all is well".to_owned();
         mask(&mut innocent, &forms("hunter2"));

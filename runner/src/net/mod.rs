@@ -15,6 +15,7 @@ mod platform;
 pub use binding::SourceBinding;
 pub use live::{LiveNet, Stop};
 pub use platform::descriptor_limit;
+pub(crate) use platform::read_offender;
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;

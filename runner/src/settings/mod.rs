@@ -220,6 +220,19 @@ pub struct RehearsalSettings {
     pub trouble: bool,
 }
 
+/// Whether a text means anything to each of the options that take one; for the
+/// fuzzer.
+pub(crate) fn parse_all(text: &str) -> [bool; 6] {
+    [
+        value::duration("--timeout", text).is_ok(),
+        value::rate(text).is_ok(),
+        value::output(text).is_ok(),
+        value::setting(text).is_ok(),
+        value::side_effect(text).is_ok(),
+        value::send_to(text).is_ok(),
+    ]
+}
+
 /// Everything about watching.
 #[derive(Debug)]
 pub struct WatchSettings {

@@ -102,7 +102,7 @@ fn parse_socket_link(link: &str) -> Option<u64> {
 }
 
 /// One line: `sl local_address rem_address st queues timer retrnsmt uid timeout inode ...`.
-fn parse_line(line: &str, transport: Transport, state: &str) -> Option<Listener> {
+pub(crate) fn parse_line(line: &str, transport: Transport, state: &str) -> Option<Listener> {
     let mut fields = line.split_whitespace().skip(1);
     let (local, _remote, its_state) = (fields.next()?, fields.next()?, fields.next()?);
     if its_state != state {

@@ -3,6 +3,7 @@
 
 mod listeners;
 
+pub(crate) use listeners::parse_line;
 pub use listeners::{Listener, Listeners};
 
 use std::collections::{BTreeSet, HashSet};

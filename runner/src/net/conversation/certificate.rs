@@ -41,7 +41,7 @@ pub struct Certificate {
 
 /// Reads a DER certificate. One that cannot be parsed has its fingerprint and
 /// empty facts: the handshake completed all the same.
-pub(super) fn read_certificate(der: &[u8]) -> Certificate {
+pub(crate) fn read_certificate(der: &[u8]) -> Certificate {
     let fingerprint = hex(&Sha256::digest(der));
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {
         return Certificate { fingerprint, ..Certificate::default() };

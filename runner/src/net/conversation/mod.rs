@@ -17,6 +17,7 @@ mod tls;
 mod verifier;
 
 pub use certificate::Certificate;
+pub(crate) use certificate::read_certificate;
 pub use datagrams::Datagram;
 pub use roots::Roots;
 pub use tls::{TlsOptions, TlsSession, Trust};

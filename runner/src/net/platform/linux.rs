@@ -125,7 +125,7 @@ fn read_icmp(error: &libc::sock_extended_err, offender: &[u8]) -> Option<IcmpErr
 }
 
 /// The address of a `sockaddr_in` or `sockaddr_in6` given as bytes.
-fn read_offender(bytes: &[u8]) -> Option<IpAddr> {
+pub fn read_offender(bytes: &[u8]) -> Option<IpAddr> {
     let family = u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?);
     match i32::from(family) {
         libc::AF_INET => {
