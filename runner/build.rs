@@ -1,5 +1,5 @@
 //! Lists the built-in plugins (every component in `plugins/prebuilt/`) and what a
-//! new plugin is written with (the SDK and the contract).
+//! new plugin is written with (the SDK, the contract, and the contract as C).
 //!
 //! A plugin is one folder; adding one touches no list, here or elsewhere.
 
@@ -7,6 +7,9 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+use wit_bindgen_core::Files;
+use wit_bindgen_core::wit_parser::Resolve;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let top = fs::canonicalize(Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(".."))?;
@@ -30,6 +33,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     list.push_str("]\n");
     fs::write(out.join("sdk.rs"), list)?;
+    contract_as_c(&top.join("wit"), &out)
+}
+
+/// What a plugin in C includes and is linked with.
+fn contract_as_c(wit: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_path(wit)?;
+    let world = resolve.select_world(&[package], Some("check-plugin"))?;
+    let mut files = Files::default();
+    let mut options = wit_bindgen_c::Opts::default();
+    options.rename_world = Some("portscan".into());
+    options.build().generate(&mut resolve, world, &mut files)?;
+    for (name, bytes) in files.iter() {
+        fs::write(out.join(name), bytes)?;
+    }
     Ok(())
 }
 

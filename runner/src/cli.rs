@@ -163,6 +163,9 @@ pub enum PluginCommand {
     New {
         /// Its name, which is the folder's too
         name: String,
+        /// What it is written in
+        #[arg(long, value_enum, default_value_t = Lang::Rust)]
+        lang: Lang,
     },
     /// Run a plugin's transcripts through the real host, and then with trouble
     Test {
@@ -188,14 +191,27 @@ pub enum PluginCommand {
         /// A component, or a crate's folder, which is built first
         plugin: PathBuf,
     },
-    /// Compile a Rust plugin crate into a component
+    /// Compile a plugin into a component
     Build {
-        /// The crate's folder
+        /// The folder of its crate, or of its plugin.c, plugin.js or plugin.py
         dir: PathBuf,
-        /// Where to write the component [default: NAME.wasm in the crate's folder]
+        /// Where to write the component [default: NAME.wasm in that folder]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+}
+
+/// What a plugin is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// Rust, with the SDK; 40 to 90 KB
+    Rust,
+    /// C, by clang or zig; 8 to 20 KB
+    C,
+    /// JavaScript, by componentize-qjs from npm; 1.1 MB
+    Javascript,
+    /// Python, by componentize-py from PyPI; 18 MB
+    Python,
 }
 
 /// What watching needs.

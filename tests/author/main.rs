@@ -2,6 +2,7 @@
 //! the real binary. And a doctor for what is no plugin.
 
 mod heartbeat;
+mod languages;
 mod registry;
 #[allow(dead_code)]
 #[path = "../support/skip.rs"]

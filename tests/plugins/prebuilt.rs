@@ -124,7 +124,7 @@ fn building_from_source_gives_the_prebuilt_bytes() {
             }
             Err(error) => panic!("{file}: {error}\n{}", error.hint()),
         };
-        let made_with = (built.rustc.clone(), versions());
+        let made_with = (built.compiler.clone(), versions());
         if made_with
             != (entry.rustc.clone(), (entry.wit_bindgen.clone(), entry.wit_component.clone()))
         {
@@ -169,7 +169,7 @@ fn rebuild() -> Lock {
             source,
             sha256: sha256(&built.component),
             size: built.component.len() as u64,
-            rustc: built.rustc,
+            rustc: built.compiler,
             wit_bindgen,
             wit_component,
         };

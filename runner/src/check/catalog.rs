@@ -74,18 +74,27 @@ pub struct Plugin {
     pub metadata: Metadata,
     /// How it was installed, when it was.
     pub pin: Option<Pin>,
+    /// Largest component that it may be.
+    cap: usize,
     inspection: OnceLock<Result<Inspection, LoadError>>,
     guest: OnceLock<Result<Guest, Fault>>,
 }
 
 impl Plugin {
-    fn new(source: Source, metadata: Metadata) -> Plugin {
-        Plugin { source, metadata, pin: None, inspection: OnceLock::new(), guest: OnceLock::new() }
+    fn new(source: Source, metadata: Metadata, cap: usize) -> Plugin {
+        Plugin {
+            source,
+            metadata,
+            pin: None,
+            cap,
+            inspection: OnceLock::new(),
+            guest: OnceLock::new(),
+        }
     }
 
     /// Reads the metadata of the component at `source`: from its section, or
     /// from `describe` when it has none.
-    fn peek(source: Source, host: &Host) -> Result<Plugin, LoadError> {
+    fn peek(source: Source, host: &Host, cap: usize) -> Result<Plugin, LoadError> {
         let embedded = match &source {
             Source::BuiltIn(bytes) => host::peek_metadata(&mut Cursor::new(bytes)),
             Source::File(path) => match File::open(path) {
@@ -96,12 +105,12 @@ impl Plugin {
         match embedded {
             Some(metadata) => {
                 check_defaults(&metadata)?;
-                Ok(Plugin::new(source, metadata))
+                Ok(Plugin::new(source, metadata, cap))
             }
             None => {
-                let guest = host.load(&source.read()?, source.origin())?;
+                let guest = host.load_up_to(&source.read()?, source.origin(), cap)?;
                 check_defaults(guest.metadata())?;
-                let plugin = Plugin::new(source, guest.metadata().clone());
+                let plugin = Plugin::new(source, guest.metadata().clone(), cap);
                 let _ = plugin.guest.set(Ok(guest));
                 Ok(plugin)
             }
@@ -128,7 +137,7 @@ impl Plugin {
     /// Why it cannot be used; the same answer every time.
     pub fn guest(&self, host: &Host) -> Result<&Guest, Fault> {
         let load = || {
-            let guest = host.load(&self.source.read()?, self.source.origin())?;
+            let guest = host.load_up_to(&self.source.read()?, self.source.origin(), self.cap)?;
             match *guest.metadata() == self.metadata {
                 true => Ok(guest),
                 // The file changed after the catalog was read.
@@ -214,7 +223,9 @@ impl Catalog {
     fn add(&mut self, source: Source, pin: Option<Pin>, host: &Host) {
         let place =
             source.path().map_or("a built-in plugin".into(), Path::to_string_lossy).into_owned();
-        match Plugin::peek(source, host) {
+        // What was installed was looked at by somebody.
+        let cap = if pin.is_some() { limits::MAX_COMPONENT_RAISED } else { limits::MAX_COMPONENT };
+        match Plugin::peek(source, host, cap) {
             Ok(plugin) => {
                 let plugin = Plugin { pin, ..plugin };
                 let name = &plugin.metadata.name;
@@ -237,7 +248,11 @@ impl Catalog {
     /// # Errors
     /// Why it cannot be used.
     pub fn open(&mut self, path: &Path, host: &Host) -> Result<Arc<Plugin>, LoadError> {
-        let plugin = Arc::new(Plugin::peek(Source::File(path.to_owned()), host)?);
+        let plugin = Arc::new(Plugin::peek(
+            Source::File(path.to_owned()),
+            host,
+            limits::MAX_COMPONENT_RAISED,
+        )?);
         self.plugins.retain(|other| other.metadata.name != plugin.metadata.name);
         self.plugins.insert(0, plugin.clone());
         Ok(plugin)

@@ -19,7 +19,8 @@ use nix::sys::resource::{Resource, setrlimit};
 use super::engine;
 use super::error::LoadError;
 use super::limits::{
-    COMPILE_CPU, COMPILE_MEMORY, COMPILE_WALL, MAX_ARTIFACT, MAX_COMPONENT_RAISED,
+    COMPILE_CPU, COMPILE_MEMORY, COMPILE_RAISED, COMPILE_WALL, MAX_ARTIFACT, MAX_COMPONENT,
+    MAX_COMPONENT_RAISED,
 };
 
 /// The hidden subcommand by which our executable becomes the compiler.
@@ -74,7 +75,7 @@ impl Compiler {
         }
         let status = child.wait().map_err(machine)?;
         match told {
-            None => Err(LoadError::CompileLimit { limit: "30 seconds" }),
+            None => Err(LoadError::CompileLimit { limit: "its time" }),
             Some(told) => conclude(status, told),
         }
     }
@@ -92,6 +93,7 @@ struct Told {
 /// everything must not wait for us while we wait for it.
 fn converse(child: &mut Child, component: &[u8]) -> Option<Told> {
     let (stdin, stdout, stderr) = (child.stdin.take()?, child.stdout.take()?, child.stderr.take()?);
+    let wall = COMPILE_WALL * raised(component);
     let component = component.to_vec();
     let (done, finished) = mpsc::channel();
     thread::spawn(move || {
@@ -105,7 +107,7 @@ fn converse(child: &mut Child, component: &[u8]) -> Option<Told> {
         // Nobody listens once the time is over.
         let _ = done.send(artifact);
     });
-    let artifact = finished.recv_timeout(COMPILE_WALL).ok()?;
+    let artifact = finished.recv_timeout(wall).ok()?;
     Some(Told { artifact, words: words.join().unwrap_or_default() })
 }
 
@@ -126,12 +128,12 @@ fn conclude(status: ExitStatus, told: Told) -> Result<Vec<u8>, LoadError> {
         (Some(0), _) => Ok(told.artifact),
         (Some(2), _) => Err(LoadError::NotCompiled { reason: words }),
         (_, Some(libc::SIGXCPU | libc::SIGKILL)) => {
-            Err(LoadError::CompileLimit { limit: "10 seconds of CPU time" })
+            Err(LoadError::CompileLimit { limit: "its CPU time" })
         }
         // Rust aborts when memory cannot be had; a panic for the same reason
         // ends with 101.
         (_, Some(libc::SIGABRT | libc::SIGSEGV | libc::SIGBUS)) | (Some(101), _) => {
-            Err(LoadError::CompileLimit { limit: "1 GiB of memory" })
+            Err(LoadError::CompileLimit { limit: "its memory" })
         }
         _ => Err(LoadError::Machine {
             reason: format!("the compiler's process ended with {status}: {words}"),
@@ -153,12 +155,12 @@ pub fn compile_child_main() -> Result<(), ChildError> {
 
 fn compile_child() -> Result<(), (ChildError, String)> {
     let ours = |e: &dyn std::fmt::Display| (ChildError::Machine, e.to_string());
-    limit_this_process().map_err(|e| ours(&e))?;
     let mut component = Vec::new();
     std::io::stdin()
         .take(MAX_COMPONENT_RAISED as u64 + 1)
         .read_to_end(&mut component)
         .map_err(|e| ours(&e))?;
+    limit_this_process(&component).map_err(|e| ours(&e))?;
     let engine = engine::for_compiling().map_err(|e| ours(&e))?;
     let artifact = engine
         .precompile_component(&component)
@@ -166,11 +168,17 @@ fn compile_child() -> Result<(), (ChildError, String)> {
     std::io::stdout().write_all(&artifact).map_err(|e| ours(&e))
 }
 
-/// Sets the limits before the first foreign byte is read.
-fn limit_this_process() -> nix::Result<()> {
-    let cpu = COMPILE_CPU.as_secs();
+/// By how much the limits are raised for a component.
+fn raised(component: &[u8]) -> u32 {
+    if component.len() > MAX_COMPONENT { COMPILE_RAISED } else { 1 }
+}
+
+/// Sets the limits before a foreign byte is looked at.
+fn limit_this_process(component: &[u8]) -> nix::Result<()> {
+    let times = u64::from(raised(component));
+    let (cpu, memory) = (COMPILE_CPU.as_secs() * times, COMPILE_MEMORY * times);
     setrlimit(Resource::RLIMIT_CPU, cpu, cpu + 1)?;
-    setrlimit(Resource::RLIMIT_AS, COMPILE_MEMORY, COMPILE_MEMORY)?;
+    setrlimit(Resource::RLIMIT_AS, memory, memory)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     // A compiler must not outlive the run that was interrupted.
     // SAFETY: prctl with these arguments touches no memory.

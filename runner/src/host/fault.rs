@@ -164,7 +164,10 @@ const HINTS: &[(&[&str], &str)] = &[
         &["changed"],
         "If you changed it: `portscan plugin remove` and `add` it again. If not, somebody did.",
     ),
-    (&["too-large"], "Strip the component (release build, `strip = true`), or leave parts out."),
+    (
+        &["too-large"],
+        "Strip it (release build, `strip = true`). One that you name by its file or install may have 32 MiB.",
+    ),
     (
         &["compile-limit"],
         "Components like this are made by hand to stall compilers; do not use it unless you know better.",

@@ -118,6 +118,11 @@ pub const COMPILE_WALL: Duration = Duration::from_secs(30);
 /// See [`COMPILE_CPU`].
 pub const COMPILE_MEMORY: u64 = 1 << 30;
 
+/// How many times the limits of compiling a component of more than
+/// [`MAX_COMPONENT`] bytes has, which somebody named or installed. Python's 18 MB
+/// take 10 s of one core, and 2 GiB with all of them at work.
+pub const COMPILE_RAISED: u32 = 4;
+
 /// Most bytes of one check that a recording keeps. A dialogue takes a few
 /// kilobytes; a flood is as well shown by its first megabyte.
 pub const MAX_RECORDED: usize = 1 << 20;

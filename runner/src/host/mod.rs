@@ -77,6 +77,13 @@ pub struct HostOptions {
     pub cache: Option<PathBuf>,
 }
 
+impl HostOptions {
+    /// For a component that somebody named: it may be large.
+    pub fn for_named() -> HostOptions {
+        HostOptions { max_component: limits::MAX_COMPONENT_RAISED, ..HostOptions::default() }
+    }
+}
+
 impl Default for HostOptions {
     fn default() -> HostOptions {
         HostOptions {
@@ -112,7 +119,16 @@ impl Host {
     /// # Errors
     /// Everything that is wrong with the component, or with this machine.
     pub fn load(&self, bytes: &[u8], origin: Origin) -> Result<Guest, LoadError> {
-        let inspection = inspect_up_to(bytes, self.options.max_component)?;
+        self.load_up_to(bytes, origin, self.options.max_component)
+    }
+
+    /// As [`Host::load`], for a component of at most `cap` bytes: what somebody
+    /// named or installed may be larger than what merely lies in a folder.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub fn load_up_to(&self, bytes: &[u8], origin: Origin, cap: usize) -> Result<Guest, LoadError> {
+        let inspection = inspect_up_to(bytes, cap)?;
         let machine = self.machine()?;
         let component = self.component(bytes, &inspection, &machine, origin)?;
         Guest::link(machine, &component, &inspection)

@@ -92,8 +92,7 @@ pub(super) fn publish(file: &Path, place: &str) -> ExitStatus {
 
 /// Anything that may be installed may be large; what uses it has caps of its own.
 fn host() -> Host {
-    let max_component = limits::MAX_COMPONENT_RAISED;
-    Host::new(HostOptions { max_component, ..HostOptions::default() })
+    Host::new(HostOptions::for_named())
 }
 
 fn ended(run: impl FnOnce() -> Result<String, InstallError>) -> ExitStatus {

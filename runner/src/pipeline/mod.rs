@@ -34,7 +34,7 @@ pub fn run(command: Command) -> ExitStatus {
         Command::Compile => compile(),
         Command::PluginList { dirs } => plugins::list(dirs),
         Command::PluginShow { plugin, dirs } => plugins::show(&plugin, dirs),
-        Command::PluginNew { name } => plugins::new(&name),
+        Command::PluginNew { name, lang } => plugins::new(&name, lang),
         Command::PluginDoctor { plugin } => rehearse::doctor(&plugin),
         Command::PluginAdd { source } => install::add(&source),
         Command::PluginRemove { name } => install::remove(&name),

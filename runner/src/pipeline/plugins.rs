@@ -4,11 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::author::build::{BuildOptions, build as build_component};
+use crate::author::new::Language;
 use crate::check::catalog::{Plugin, Source};
 use crate::check::{CheckOptions, Checks, PluginChoice};
 use crate::exit::ExitStatus;
 use crate::host::{Host, HostOptions, Origin};
 use crate::render::{self, plugins::PluginLine};
+use crate::settings::Lang;
 
 /// Lists the plugins that are there.
 pub(super) fn list(dirs: Vec<PathBuf>) -> ExitStatus {
@@ -80,8 +82,14 @@ fn line(plugin: &Plugin) -> Option<PluginLine<'_>> {
 }
 
 /// Begins a plugin in the working directory.
-pub(super) fn new(name: &str) -> ExitStatus {
-    match crate::author::new::new(Path::new(""), name) {
+pub(super) fn new(name: &str, lang: Lang) -> ExitStatus {
+    let language = match lang {
+        Lang::Rust => Language::Rust,
+        Lang::C => Language::C,
+        Lang::Javascript => Language::JavaScript,
+        Lang::Python => Language::Python,
+    };
+    match crate::author::new::new(Path::new(""), name, language) {
         Ok(folder) => {
             let folder = folder.display();
             render::talk::note(&format!("{folder}/ is there; next: portscan plugin test {folder}"));
@@ -110,7 +118,7 @@ pub(super) fn build(dir: &Path, output: Option<PathBuf>) -> ExitStatus {
 /// # Errors
 /// A sentence with what to do.
 pub(super) fn built(dir: &Path, output: Option<PathBuf>) -> Result<PathBuf, String> {
-    let host = Host::new(HostOptions::default());
+    let host = Host::new(HostOptions::for_named());
     let describe = |component: &[u8]| {
         let guest = host.load(component, Origin::Foreign).map_err(|e| e.to_string())?;
         Ok(guest.metadata().clone())

@@ -55,7 +55,7 @@ pub(super) fn doctor(plugin: &Path) -> ExitStatus {
             return ExitStatus::CannotRun;
         }
     };
-    let loaded = Host::new(HostOptions::default()).load(&bytes, Origin::Foreign);
+    let loaded = Host::new(HostOptions::for_named()).load(&bytes, Origin::Foreign);
     let out = &mut *render::stdout();
     let written = match &loaded {
         Ok(guest) => {
@@ -113,7 +113,7 @@ fn rehearsal(settings: &RehearsalSettings, seed: u64) -> Result<Rehearsal, Strin
             return Err(format!("{}: there is no transcript", folder.display()));
         }
     }
-    let host = HostOptions::default();
+    let host = HostOptions::for_named();
     let guest = Host::new(host.clone())
         .load(&component, Origin::Foreign)
         .map_err(|error| format!("{plugin}: {error}"))?;

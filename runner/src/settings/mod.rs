@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, ReportFormat, Until};
+pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, Lang, ReportFormat, Until};
 use crate::cli::{Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs};
 use crate::model::{Family, SideEffect, Transport};
 use crate::target::{Host, TargetSpec, parse_words};
@@ -45,6 +45,8 @@ pub enum Command {
     PluginNew {
         /// Its name.
         name: String,
+        /// What it is written in.
+        lang: Lang,
     },
     /// Rehearse a plugin.
     PluginTest(RehearsalSettings),
@@ -282,7 +284,9 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
         Some(Typed::Plugin(PluginCommand::Doctor { plugin })) => {
             Ok(Command::PluginDoctor { plugin })
         }
-        Some(Typed::Plugin(PluginCommand::New { name })) => Ok(Command::PluginNew { name }),
+        Some(Typed::Plugin(PluginCommand::New { name, lang })) => {
+            Ok(Command::PluginNew { name, lang })
+        }
         Some(Typed::Plugin(PluginCommand::Test {
             plugin,
             transcripts,

@@ -50,6 +50,20 @@ pub enum BuildError {
         /// What cargo and the compiler wrote; empty when it was shown already.
         text: String,
     },
+    /// No tool of the plugin's language is here.
+    #[error("there is no {missing}")]
+    NoTool {
+        /// What is missing, and how to get it.
+        missing: String,
+    },
+    /// A language's tool ran and failed; usually an error in the plugin's source.
+    #[error("{tool} could not build it{}", with_text(text))]
+    Tool {
+        /// The tool, as it was called.
+        tool: String,
+        /// What it wrote.
+        text: String,
+    },
     /// A file could not be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
@@ -93,6 +107,8 @@ impl BuildError {
             BuildError::ToolchainRoot { .. } => {
                 "run tests/toolchain/wasm DIR and set PORTSCAN_WASM_ROOT to the folder that it prints".to_owned()
             }
+            BuildError::NoTool { .. } => "install it, and try again".to_owned(),
+            BuildError::Tool { .. } => "mend the errors above".to_owned(),
             BuildError::Cargo { .. } => {
                 "mend the errors above; `cargo check` in the plugin's folder shows most of them"
                     .to_owned()

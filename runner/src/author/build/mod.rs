@@ -1,6 +1,6 @@
 //! Turns a plugin's crate into the one file that portscan loads.
 //!
-//! Four steps: choose a compiler that can make WebAssembly (`toolchain`), run
+//! For a crate four steps: choose a compiler that can make WebAssembly (`toolchain`), run
 //! cargo on the crate (`package`), wrap the core module as a component and
 //! write its metadata into it (`component`). The same sources, compiler and
 //! linker give the same bytes wherever they lie on disk.
@@ -9,6 +9,7 @@
 
 mod component;
 mod error;
+mod other;
 mod package;
 mod toolchain;
 
@@ -64,23 +65,33 @@ pub struct Built {
     pub component: Vec<u8>,
     /// What the component says about itself.
     pub metadata: Metadata,
-    /// Version of the compiler, as `rustc --version` prints it.
-    pub rustc: String,
+    /// Version of the compiler, as `rustc --version` prints it; of another language
+    /// the tool.
+    pub compiler: String,
 }
 
-/// Builds the plugin whose Cargo.toml is in `dir`.
+/// Builds the plugin in `dir`: a crate, or `plugin.c`, `plugin.js`, `plugin.py`.
 ///
 /// # Errors
 /// See [`BuildError`]; each has a hint. Errors of the plugin's own source are
 /// [`BuildError::Cargo`] with the compiler's words.
 pub fn build(dir: &Path, options: &BuildOptions, describe: Describe) -> Result<Built, BuildError> {
+    if let Some(language) = other::language(dir) {
+        let made = other::build(dir, language)?;
+        let bare = if made.is_module { component::encode(&made.bytes)? } else { made.bytes };
+        return finished(&bare, describe, made.tool);
+    }
     let package = package::read(dir)?;
     let toolchain = toolchain::choose(options.toolchain_root.as_deref())?;
     let module = package::compile(&package, &toolchain, options)?;
     let bare = component::encode(&module)?;
-    let metadata = describe(&bare).map_err(|text| BuildError::Describe { text })?;
-    let component = component::with_metadata(&bare, &metadata)?;
-    Ok(Built { component, metadata, rustc: toolchain.version })
+    finished(&bare, describe, toolchain.version)
+}
+
+fn finished(bare: &[u8], describe: Describe, compiler: String) -> Result<Built, BuildError> {
+    let metadata = describe(bare).map_err(|text| BuildError::Describe { text })?;
+    let component = component::with_metadata(bare, &metadata)?;
+    Ok(Built { component, metadata, compiler })
 }
 
 #[cfg(test)]
