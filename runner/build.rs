@@ -42,8 +42,8 @@ fn contract_as_c(wit: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let (package, _) = resolve.push_path(wit)?;
     let world = resolve.select_world(&[package], Some("check-plugin"))?;
     let mut files = Files::default();
-    let mut options = wit_bindgen_c::Opts::default();
-    options.rename_world = Some("portscan".into());
+    let options =
+        wit_bindgen_c::Opts { rename_world: Some("portscan".into()), ..Default::default() };
     options.build().generate(&mut resolve, world, &mut files)?;
     for (name, bytes) in files.iter() {
         fs::write(out.join(name), bytes)?;

@@ -42,6 +42,12 @@ impl Check {
         self
     }
 
+    /// Gives each check this long.
+    pub fn within(mut self, time: &str) -> Check {
+        self.args.extend(["--timeout".into(), time.into()]);
+        self
+    }
+
     /// Trusts the authority in this file, and no other.
     pub fn trusting(mut self, authority: &Path) -> Check {
         self.trusted = Some(authority.to_owned());
@@ -84,7 +90,9 @@ impl Check {
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", binary.display()));
+        let watch = watch_memory(child.id());
         let (status, stdout, stderr) = finish(&mut child);
+        let peak_mib = watch.join().expect("it watches");
         let words = args.iter().map(|arg| arg.to_string_lossy().into_owned());
         let ran = Ran {
             command: format!("{} {}", binary.display(), words.collect::<Vec<_>>().join(" ")),
@@ -95,7 +103,7 @@ impl Check {
             stdout,
             stderr,
         };
-        let checked = Checked::read(ran);
+        let checked = Checked { peak_mib, ..Checked::read(ran) };
         checked.is_replayed(&binary, recordings.path());
         checked
     }
@@ -110,6 +118,24 @@ fn home() -> PathBuf {
     home
 }
 
+/// Follows the peak of a process' memory, in MiB, as the kernel keeps it.
+fn watch_memory(pid: u32) -> std::thread::JoinHandle<u64> {
+    let status = format!("/proc/{pid}/status");
+    std::thread::spawn(move || {
+        let mut peak = 0;
+        while let Ok(text) = std::fs::read_to_string(&status) {
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let Some(kib) = line.and_then(|l| l.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+            else {
+                break;
+            };
+            peak = kib / 1024;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    })
+}
+
 /// The one row of a run, with the run that it is from.
 ///
 /// Every method holds the row against one claim, and panics with the whole run
@@ -117,6 +143,7 @@ fn home() -> PathBuf {
 pub struct Checked {
     ran: Ran,
     row: Value,
+    peak_mib: u64,
 }
 
 impl Checked {
@@ -129,7 +156,7 @@ impl Checked {
         let [row] = rows.as_slice() else { panic!("not one row, but {}\n{ran:?}", rows.len()) };
         let row = row.clone();
         assert!(ran.wall < LONGEST_RUN, "took longer than any run may\n{ran:?}");
-        Checked { ran, row }
+        Checked { ran, row, peak_mib: 0 }
     }
 
     /// Every transcript of the run, played to the plugin, ends as the run did.
@@ -229,6 +256,12 @@ impl Checked {
     pub fn finding_named(&self, name: &str) -> Option<&Value> {
         let findings = self.at("/check/findings").as_array()?;
         findings.iter().find(|finding| finding["name"] == name).map(|finding| &finding["value"])
+    }
+
+    /// The run took no more memory than this.
+    #[track_caller]
+    pub fn took_at_most(&self, mib: u64) -> &Checked {
+        self.claim(self.peak_mib <= mib, &format!("{} MiB are at most {mib}", self.peak_mib))
     }
 
     /// The exit code.

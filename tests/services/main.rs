@@ -16,6 +16,7 @@ mod servers;
 mod support;
 
 mod dns;
+mod hostile;
 mod http;
 mod ntp;
 mod odd;

@@ -122,6 +122,9 @@ fn step(text: &mut String, event: &Event, is_last: bool, secrets: &[String]) {
         Event::Received(bytes) => received(text, bytes, secrets),
         Event::Finished => text.push_str("\n[[step]]\nfinish = {}\n"),
         Event::Reconnected => text.push_str("\n[[step]]\nreconnect = {}\n"),
+        Event::Tls(_, Err(TalkError::TimedOut)) => {
+            text.push_str("\n[[step]]\npeer = \"falls-silent\"\n");
+        }
         Event::Tls(options, session) => tls(text, options, session),
         Event::Ended(error) => match error {
             TalkError::Closed => text.push_str("\n[[step]]\npeer = \"closes\"\n"),

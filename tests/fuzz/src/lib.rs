@@ -14,8 +14,11 @@ use portscan_plugin::transcript::{Step, Transcript};
 
 pub use plugins::{dialogues, judges};
 
-/// Every target, by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target's name, and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
     ("targets", targets),
     ("report", report),
     ("component", component),

@@ -10,8 +10,11 @@ use portscan_plugin::{
 
 const SEED: u64 = 0x0102_0304_0506_0708;
 
+/// What a plugin makes of bytes.
+type Reader = fn(&[u8]);
+
 /// The judges of all plugins that have one.
-const JUDGES: &[fn(&[u8])] = &[
+const JUDGES: &[Reader] = &[
     judge::<plugin_coap::Coap>,
     judge::<plugin_dns::Dns>,
     judge::<plugin_dtls::Dtls>,
@@ -31,7 +34,7 @@ const JUDGES: &[fn(&[u8])] = &[
 ];
 
 /// The dialogues of all plugins that have one, over each transport that they have.
-const DIALOGUES: &[fn(&[u8])] = &[
+const DIALOGUES: &[Reader] = &[
     dialogue::<plugin_dns::Dns, 0>,
     dialogue::<plugin_dns::Dns, 1>,
     dialogue::<plugin_http::Http, 0>,

@@ -108,6 +108,40 @@ impl OddPeer {
         OddPeer::listen(move |stream| behave(stream, manners))
     }
 
+    /// A TCP peer that hears a question, says what `answer` makes of it, and then
+    /// says `again` for ever, if it is not empty.
+    pub fn lying(answer: fn(&[u8]) -> Vec<u8>, again: &'static [u8]) -> OddPeer {
+        OddPeer::listen(move |mut stream| async move {
+            let mut heard = [0; 4096];
+            // Some protocols are begun by the server.
+            let patience = Duration::from_millis(100);
+            let asked = tokio::time::timeout(patience, stream.read(&mut heard)).await;
+            let len = asked.unwrap_or(Ok(0))?;
+            stream.write_all(&answer(&heard[..len])).await?;
+            let flood: Vec<u8> = again.iter().copied().cycle().take(again.len() * 512).collect();
+            while !flood.is_empty() {
+                stream.write_all(&flood).await?;
+            }
+            swallow(&mut stream).await
+        })
+    }
+
+    /// A UDP peer that answers what `answer` makes of a question.
+    pub fn lying_udp(answer: fn(&[u8]) -> Vec<u8>) -> OddPeer {
+        let (runtime, place) = (runtime(), place::reserve());
+        let socket = runtime
+            .block_on(UdpSocket::bind(place))
+            .unwrap_or_else(|error| panic!("cannot bind {place}/udp: {error}"));
+        runtime.spawn(async move {
+            let mut heard = [0; 4096];
+            loop {
+                let Ok((len, from)) = socket.recv_from(&mut heard).await else { continue };
+                let _ = socket.send_to(&answer(&heard[..len]), from).await;
+            }
+        });
+        OddPeer { place, _runtime: runtime }
+    }
+
     /// A way to the server at `behind` that hands on what the server says one
     /// byte at a time.
     pub fn chopping(behind: SocketAddr) -> OddPeer {

@@ -106,7 +106,7 @@ pub enum Step {
     /// The peer sends this.
     FromPeer(Bytes),
     /// The plugin upgrades to TLS, and this is what the peer presents.
-    Tls(Tls),
+    Tls(Box<Tls>),
     /// The plugin says that it will send no more; written `finish = {}`.
     Finish,
     /// The plugin opens one more connection, and the conversation goes on there;

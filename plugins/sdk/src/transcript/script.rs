@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::delivery::{Delivery, FLOOD, flip, garbage};
-use super::{Ending, Step, Tls, Transcript, TransportName};
+use super::{Ending, Step, Transcript, TransportName};
 use crate::{IoError, Sends, TlsOptions, TlsSession, Transport};
 
 /// Time that a replayed check has, as a user's patience would be.
@@ -316,9 +316,12 @@ impl Script {
                 at,
                 &format!("TLS for {:?}, expected {:?}", options.server_name, tls.server_name),
             )),
-            Some(Step::Tls(Tls { fails: Some(text), .. })) => Err(IoError::Tls(text)),
-            Some(Step::Tls(tls)) => Ok(tls.session()),
-            // The peer answers a ClientHello with something else, or not at all.
+            Some(Step::Tls(tls)) => match tls.fails {
+                Some(text) => Err(IoError::Tls(text)),
+                None => Ok(tls.session()),
+            },
+            Some(Step::Peer(Ending::FallsSilent)) => Err(self.end(Ending::FallsSilent, TIME)),
+            // The peer answers a ClientHello with something else, or goes.
             Some(Step::Peer(_)) | None => Err(IoError::Tls("no handshake".to_owned())),
             other => Err(self.object(at, &format!("TLS where {other:?} was due"))),
         }
