@@ -388,7 +388,7 @@ pub struct ProbeArgs {
     /// A plugin's secret (repeatable)
     #[arg(long, value_name = "PLUGIN.NAME=env:VAR|file:PATH", help_heading = "Plugins")]
     pub secret: Vec<String>,
-    /// Let plugins send to this port although what is sent there may be printed or move something (repeatable)
+    /// Let plugins send to this port, where it may be printed or move something (repeatable)
     #[arg(long, value_name = "PORT/PROTO", help_heading = "Plugins")]
     pub send_to: Vec<String>,
     /// Keep a transcript of every check in this folder, for 'plugin test --replay'
