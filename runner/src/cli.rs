@@ -275,6 +275,8 @@ pub enum Format {
     Csv,
     /// A table for tickets and merge requests
     Markdown,
+    /// One self-contained page: cards, filter, evidence and advice
+    Html,
     /// nmap's XML, for ndiff and importers
     Xml,
     /// JUnit's XML, for CI

@@ -41,7 +41,7 @@ fn several_formats_are_written_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let (_open, ports) = ports();
     let formats =
-        ["json", "jsonl", "csv", "markdown", "xml", "junit", "tap", "nagios", "prometheus"];
+        ["json", "jsonl", "csv", "markdown", "html", "xml", "junit", "tap", "nagios", "prometheus"];
     let outputs: Vec<String> =
         formats.iter().map(|format| format!("-o {format}=x.{format}")).collect();
     portscan(&format!("127.0.0.1:{ports} --no-plugins {}", outputs.join(" ")))

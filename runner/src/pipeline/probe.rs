@@ -166,6 +166,7 @@ fn format(format: Format) -> render::Format {
         Format::Jsonl => render::Format::JsonLines,
         Format::Csv => render::Format::Csv,
         Format::Markdown => render::Format::Markdown,
+        Format::Html => render::Format::Html,
         Format::Xml => render::Format::Xml,
         Format::Junit => render::Format::Junit,
         Format::Tap => render::Format::Tap,

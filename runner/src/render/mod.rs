@@ -44,6 +44,8 @@ pub enum Format {
     Csv,
     /// A table for tickets.
     Markdown,
+    /// One page.
+    Html,
     /// nmap's XML.
     Xml,
     /// JUnit's XML.
@@ -79,6 +81,7 @@ pub fn renderer(format: Format, style: Style, out: Box<dyn io::Write + Send>) ->
         Format::JsonLines => Box::new(Background::new(Box::new(json::Lines::new(out)))),
         Format::Csv => Box::new(AtTheEnd::new(formats::csv, out)),
         Format::Markdown => Box::new(AtTheEnd::new(formats::markdown, out)),
+        Format::Html => Box::new(AtTheEnd::new(formats::html, out)),
         Format::Xml => Box::new(AtTheEnd::new(formats::nmap, out)),
         Format::Junit => Box::new(AtTheEnd::new(formats::junit, out)),
         Format::Tap => Box::new(AtTheEnd::new(formats::tap, out)),

@@ -3,6 +3,7 @@
 //! They are written when the run is over, in the user's order.
 
 mod csv;
+mod html;
 mod junit;
 mod markdown;
 mod nagios;
@@ -19,6 +20,7 @@ use crate::render::background::Rows as _;
 use crate::report::{EndpointRow, Footer, Header, Report};
 
 pub(super) use self::csv::csv;
+pub(super) use html::html;
 pub(super) use junit::junit;
 pub(super) use markdown::markdown;
 pub(super) use nagios::nagios;
@@ -149,6 +151,16 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(!text.contains('\u{1b}'), "{text}");
         text
+    }
+
+    #[test]
+    fn the_page_holds_every_row_and_no_markup_of_strangers() {
+        let page = written(html);
+        for text in ["a.example", "admin-prohibited", "no.example", "unhealthy", "&lt;script&gt;"] {
+            assert!(page.contains(text), "no {text} in {page}");
+        }
+        assert_eq!(page.matches("<script>").count(), 1, "ours alone");
+        assert_eq!(page.matches("<article").count(), 5);
     }
 
     #[test]
