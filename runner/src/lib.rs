@@ -19,6 +19,7 @@ pub mod advice;
 pub mod author;
 pub mod check;
 pub mod compare;
+pub mod expect;
 pub mod host;
 pub mod model;
 pub mod nearest;
