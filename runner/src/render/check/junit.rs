@@ -10,7 +10,8 @@ use crate::expect::{Case, Check, Status};
 /// failed, what could not be measured is an error.
 pub(super) fn junit(out: &mut dyn Write, check: &Check) -> io::Result<()> {
     let counts = check.counts;
-    let mut xml = Writer::new_with_indent(&mut *out, b' ', 1);
+    let mut text = Vec::new();
+    let mut xml = Writer::new_with_indent(&mut text, b' ', 1);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     xml.create_element("testsuite")
         .with_attribute(("name", "portscan check"))
@@ -23,10 +24,11 @@ pub(super) fn junit(out: &mut dyn Write, check: &Check) -> io::Result<()> {
         .write_inner_content(|xml| {
             check.expectations.iter().try_for_each(|case| test(xml, case))
         })?;
-    writeln!(out)
+    text.push(b'\n');
+    out.write_all(&text)
 }
 
-fn test(xml: &mut Writer<&mut dyn Write>, case: &Case) -> io::Result<()> {
+fn test(xml: &mut Writer<&mut Vec<u8>>, case: &Case) -> io::Result<()> {
     let seconds = case.endpoint.as_ref().map_or(0.0, |row| row.evidence.over_ms / 1e3);
     let element = xml
         .create_element("testcase")
