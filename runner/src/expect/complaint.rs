@@ -31,6 +31,11 @@ impl Complaints {
         self.0.push((place.clone(), text.into()));
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -19,6 +19,8 @@ mod plan;
 mod port;
 mod read;
 mod source;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use compare::{Resolved, compare};

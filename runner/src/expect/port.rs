@@ -170,8 +170,12 @@ fn one(
     wrong: &mut Complaints,
 ) -> Option<Expectation> {
     let mut all = Draft::default();
+    let before = wrong.len();
     match &node.value {
-        Value::Text(_) => all.state = state(node, variables, wrong),
+        Value::Text(_) => {
+            all.state = state(node, variables, wrong);
+            all.state_is_wrong = all.state.is_none();
+        }
         Value::Table(entries) => {
             for (key, node) in entries {
                 all.take(key, node, variables, wrong);
@@ -183,6 +187,8 @@ fn one(
             return None;
         }
     }
+    // What is said to be wrong already may have been meant as the state.
+    all.state_is_wrong |= wrong.len() > before;
     all.end(place, wrong)
 }
 

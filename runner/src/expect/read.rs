@@ -227,8 +227,13 @@ impl<'a> Reading<'a> {
     }
 
     fn target(&mut self, key: &Key, node: &Node, wrong: &mut Complaints) -> Option<Planned> {
+        let before = wrong.len();
         let text = self.variables.expand(&key.name, &key.place, wrong);
-        let host = host(&text).map_err(|why| wrong.add(&key.place, why)).ok();
+        // Without its variables it is no host, and nothing more is to be said of it.
+        let host = match wrong.len() == before {
+            true => host(&text).map_err(|why| wrong.add(&key.place, why)).ok(),
+            false => None,
+        };
         let mut planned = Planned {
             place: key.place.clone(),
             text: text.into(),
@@ -266,7 +271,7 @@ impl<'a> Reading<'a> {
         if let (Some(why), Some(first)) = (fits, planned.addresses.first()) {
             wrong.add(&first.place, why);
         }
-        if planned.ports.is_empty() && planned.addresses.is_empty() {
+        if planned.ports.is_empty() && planned.addresses.is_empty() && wrong.len() == before {
             wrong.add(&key.place, format!("nothing is expected of '{}': give it roles, ports or addresses", planned.text));
         }
         Some(planned)

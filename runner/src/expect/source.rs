@@ -254,7 +254,7 @@ mod tests {
         let (sources, said) = sources(&[("f", "a = \nb = 1\n'ü' = [1,,]\nb = 2\n")]);
         assert!(sources.partial);
         let places: Vec<_> = said.iter().map(|text| text.split(": ").next().unwrap()).collect();
-        assert!(places.contains(&"f:1:4") && places.contains(&"f:3:10"), "{said:?}");
+        assert!(places.contains(&"f:1:5") && places.contains(&"f:3:10"), "{said:?}");
         assert!(places.contains(&"f:4:1"), "{said:?}");
     }
 }
