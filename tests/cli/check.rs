@@ -109,17 +109,6 @@ fn a_file_is_read_from_standard_input_and_includes_others() {
 #[test]
 fn the_file_of_init_expects_what_is_there() {
     let (_listener, open, closed) = ports();
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let http = std::thread::spawn(move || {
-        // As many connections as the two runs make.
-        for stream in other.incoming().take(2) {
-            use std::io::{Read, Write};
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 2000]);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nServer: \"x\"\r\n\r\n");
-        }
-    });
-    let _ = http;
     let dir = tempfile::tempdir().unwrap();
     let made =
         portscan(&format!("check --init localhost:{open},{closed} 127.0.0.0/30:{closed}")).end();

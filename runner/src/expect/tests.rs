@@ -89,7 +89,7 @@ const BAD_FORM: &[(&str, &str)] = &[
     ("[targets.a]\n1 = { code = 'admin-prohibitet' }", "did you mean 'admin-prohibited'?"),
     ("[targets.a]\n443 = { health = 'good' }", "no health 'good'"),
     ("[targets.a]\n443 = { findings = ['tls.days-left'] }", "NAME OPERATOR VALUE"),
-    ("[targets.a]\n443 = { findings = ['http.status = OK'] }", "f:2:20: 'OK' is no number"),
+    ("[targets.a]\n443 = { findings = ['http.status = OK'] }", "f:2:21: 'OK' is no number"),
     ("[targets.a]\n443 = { rtt = '50ms' }", "is no limit"),
     ("[targets.a]\n1 = { state = 'open', set = { path = '/' } }", "only with plugin"),
     ("[targets.a]\nfamily = 'ipv5'\n1 = 'open'", "no family 'ipv5'; did you mean 'ipv4'?"),
