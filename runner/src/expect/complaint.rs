@@ -46,8 +46,13 @@ impl Complaints {
         self.0.iter()
     }
 
-    /// Those of a file from top to bottom, each once.
-    pub(super) fn sorted(mut self) -> Complaints {
+    /// Those of a file from top to bottom, each once. The first `syntax` ones are about
+    /// the form: what else is said of their lines is about something that nobody wrote.
+    pub(super) fn sorted(mut self, syntax: usize) -> Complaints {
+        let meaning = self.0.split_off(syntax);
+        let line = |place: &Place| (place.file.clone(), place.line);
+        let lines: Vec<_> = self.0.iter().map(|(place, _)| line(place)).collect();
+        self.0.extend(meaning.into_iter().filter(|(place, _)| !lines.contains(&line(place))));
         self.0.sort();
         self.0.dedup();
         self

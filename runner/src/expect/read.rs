@@ -39,6 +39,7 @@ pub fn read(
 ) -> Result<Plan, Complaints> {
     let mut wrong = Complaints::default();
     let sources = Sources::read(path, reader, &mut wrong);
+    let syntax = wrong.len();
     let mut reading = Reading { partial: sources.partial, known, ..Reading::new(known) };
     sources.tables.iter().for_each(|table| reading.variables(table, &mut wrong));
     reading.variables.partial = sources.partial;
@@ -50,7 +51,7 @@ pub fn read(
     }
     match wrong.is_empty() {
         true => Ok(reading.end()),
-        false => Err(wrong.sorted()),
+        false => Err(wrong.sorted(syntax)),
     }
 }
 
