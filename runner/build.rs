@@ -60,7 +60,8 @@ fn findings(top: &Path) -> Result<String, Box<dyn Error>> {
 
 /// The names in `.finding("NAME", ...)` and `.maybe_finding("NAME", ...)`.
 fn names(source: &str) -> BTreeSet<String> {
-    let name = |rest: &str| Some(rest.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned());
+    let name =
+        |rest: &str| Some(rest.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned());
     source.split("finding(").skip(1).filter_map(name).collect()
 }
 

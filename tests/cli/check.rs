@@ -41,7 +41,8 @@ fn what_is_as_expected_is_only_counted_and_what_differs_is_shown() {
     let ended = check(dir.path(), "").code(1);
     let wanted = format!("differs       127.0.0.1 {closed}/tcp  f.toml:3:1\n");
     let ended = ended.prints(&wanted).prints("state: expected open, is closed (reset)");
-    let ended = ended.prints("-> nothing listens on this port").prints("1 as expected, 1 differs\n");
+    let ended =
+        ended.prints("-> nothing listens on this port").prints("1 as expected, 1 differs\n");
     assert!(!ended.stdout().contains(&format!("{open}/tcp")), "{}", ended.stdout());
     let ended = check(dir.path(), "--no-advice").code(1);
     assert!(!ended.stdout().contains("->"), "{}", ended.stdout());
@@ -104,7 +105,12 @@ fn a_file_is_read_from_standard_input_and_includes_others() {
     let (_open, open, _) = ports();
     let dir = file("[roles.r]\n1 = 'open'\n[variables]\nport = 1\n");
     let text = format!("include = 'f.toml'\n[targets.'127.0.0.1']\n{open} = 'open'\n");
-    portscan("check -").dir(dir.path()).input(text).end().code(0).says("no target has the role 'r'");
+    portscan("check -")
+        .dir(dir.path())
+        .input(text)
+        .end()
+        .code(0)
+        .says("no target has the role 'r'");
 }
 
 #[test]
@@ -149,7 +155,8 @@ fn the_document_keeps_to_its_schema() {
     let document: Value = serde_json::from_str(&of_each("json").code(2).stdout()).unwrap();
     let complaints: Vec<_> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
-    let counts = serde_json::json!({"as_expected": 1, "differ": 1, "not_measured": 1, "skipped": 1});
+    let counts =
+        serde_json::json!({"as_expected": 1, "differ": 1, "not_measured": 1, "skipped": 1});
     assert_eq!(document["counts"], counts);
     let mut wrong = document.clone();
     let cases = wrong["expectations"].as_array_mut().unwrap();
@@ -161,7 +168,9 @@ fn the_document_keeps_to_its_schema() {
 #[test]
 fn each_format_says_what_is_as_expected() {
     let junit = of_each("junit").code(2).stdout();
-    for said in ["tests=\"4\"", "failures=\"1\"", "errors=\"1\"", "skipped=\"1\"", "<skipped message"] {
+    for said in
+        ["tests=\"4\"", "failures=\"1\"", "errors=\"1\"", "skipped=\"1\"", "<skipped message"]
+    {
         assert!(junit.contains(said), "{said}\n{junit}");
     }
     let tap = of_each("tap").code(2).stdout();
@@ -181,7 +190,9 @@ fn each_format_says_what_is_as_expected() {
 fn several_formats_are_written_at_once() {
     let (_open, open, _) = ports();
     let dir = file(&format!("[targets.'127.0.0.1']\n{open} = 'closed'\n"));
-    check(dir.path(), "-o junit=x.xml -o json=x.json -q").code(1).prints("0 as expected, 1 differs");
+    check(dir.path(), "-o junit=x.xml -o json=x.json -q")
+        .code(1)
+        .prints("0 as expected, 1 differs");
     let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
     assert!(read("x.xml").contains("failures=\"1\""));
     assert!(read("x.json").contains("portscan/check/1"));

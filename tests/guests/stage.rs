@@ -117,7 +117,8 @@ fn of_several_named_plugins_the_one_with_the_port_comes_first() {
     let folder = Folder::new().with("seven", Plugin::check(READ)).with("eight", elsewhere);
     let names = vec!["seven".to_owned(), "eight".to_owned()];
     let checks = Checks::new(folder.options(PluginChoice::Named(names))).expect("both are known");
-    let name = |port: &str| checks.service(&at(port, Transport::Tcp), "target").map(|m| m.name.clone());
+    let name =
+        |port: &str| checks.service(&at(port, Transport::Tcp), "target").map(|m| m.name.clone());
     assert_eq!(name("192.0.2.1:8").as_deref(), Some("eight"));
     assert_eq!(name("192.0.2.1:9").as_deref(), Some("seven"));
 }
@@ -128,7 +129,11 @@ fn a_plugin_can_be_named_by_its_path() {
     let path = folder.path("test").display().to_string();
     let checks =
         CheckOptions { dirs: Vec::new(), ..folder.options(PluginChoice::Named(vec![path])) };
-    assert!(Checks::new(checks).expect("a component").wants(&at("192.0.2.1:99", Transport::Tcp), "target"));
+    assert!(
+        Checks::new(checks)
+            .expect("a component")
+            .wants(&at("192.0.2.1:99", Transport::Tcp), "target")
+    );
 
     let missing = folder.options(PluginChoice::Named(vec!["./missing.wasm".to_owned()]));
     assert!(matches!(Checks::new(missing), Err(CheckSetupError::BadPlugin { .. })));

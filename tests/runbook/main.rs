@@ -108,9 +108,8 @@ fn found_all_and_nothing_else(document: &Value, ran: &Ran) {
     let cases = document["expectations"].as_array().expect("a list");
     let differing: Vec<&Value> = cases.iter().filter(|case| case["status"] == "differs").collect();
     for (target, port, what, found) in MISTAKES {
-        let is_it = |case: &&&Value| {
-            case["target"] == target && case["port"].as_u64().unwrap_or(0) == port
-        };
+        let is_it =
+            |case: &&&Value| case["target"] == target && case["port"].as_u64().unwrap_or(0) == port;
         let case = differing.iter().find(is_it);
         let case = case.unwrap_or_else(|| panic!("{target} {port} is not found\n{ran:?}"));
         let differences = case["differences"].as_array().expect("a list");

@@ -86,7 +86,10 @@ impl Site {
             true => past.answer(query),
         }));
         world.udp(&router, address(Family::V4, NEAR, 1), &[53], &answer);
-        router.filter("forward", &rules("drop", "reject with icmp admin-prohibited", "host-prohibited"));
+        router.filter(
+            "forward",
+            &rules("drop", "reject with icmp admin-prohibited", "host-prohibited"),
+        );
         world.tcp(&peer, host(15), &[9000], Tcp::Silent);
         world.tcp(&peer, host(17), &[9000], Tcp::Silent);
         let (servers, authority) = (Servers::default(), Authority::new());

@@ -34,12 +34,15 @@ impl Chosen {
     }
 }
 
+/// A target as the user wrote it, and the plugin of one of its ports.
+type OfTarget = (Arc<str>, Chosen);
+
 /// The plugins that may run, in order of preference.
 #[derive(Default)]
 pub(super) struct Selection {
     chosen: Vec<Chosen>,
     /// Plugins of single ports of a target, which come before all others.
-    assigned: HashMap<(u16, Transport), Vec<(Arc<str>, Chosen)>>,
+    assigned: HashMap<(u16, Transport), Vec<OfTarget>>,
 }
 
 impl Selection {

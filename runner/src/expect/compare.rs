@@ -64,9 +64,9 @@ fn addresses_case(
     wanted.sort();
     wanted.dedup();
     got.sort();
-    let failed = found.failed.filter(|why| {
-        matches!(why, UnresolvedReason::Servfail | UnresolvedReason::Timeout)
-    });
+    let failed = found
+        .failed
+        .filter(|why| matches!(why, UnresolvedReason::Servfail | UnresolvedReason::Timeout));
     if let Some(why) = failed {
         return case.not_measured(format!("the name could not be looked up: {}", why.name()));
     }

@@ -95,18 +95,26 @@ fn ports(rows: &[&EndpointRow<'_>], is_name: bool, named: bool) -> String {
     for row in rows {
         by_port.entry((row.transport, row.port)).or_default().push(row);
     }
-    let mut lines: Vec<(String, String, Vec<(Transport, u16)>)> = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
     for (port, rows) in by_port {
         let (value, remark) = value(&rows, is_name, named);
-        match lines.iter_mut().find(|(other, r, _)| *other == value && r.is_empty()) {
-            Some((_, _, ports)) if remark.is_empty() => ports.push(port),
-            _ => lines.push((value, remark, vec![port])),
+        let same = |line: &&mut Line| line.value == value && line.remark.is_empty();
+        match lines.iter_mut().find(same) {
+            Some(line) if remark.is_empty() => line.ports.push(port),
+            _ => lines.push(Line { value, remark, ports: vec![port] }),
         }
     }
-    let line = |(value, remark, ports): &(String, String, Vec<_>)| {
-        format!("{remark}\"{}\" = {value}\n", list(ports))
-    };
-    lines.iter().map(line).collect()
+    let text = |line: &Line| format!("{}\"{}\" = {}\n", line.remark, list(&line.ports), line.value);
+    lines.iter().map(text).collect()
+}
+
+/// Ports of which the same is expected.
+struct Line {
+    /// What is expected.
+    value: String,
+    /// Comments above it.
+    remark: String,
+    ports: Vec<(Transport, u16)>,
 }
 
 /// `22,80-90,53/udp`, of ports in order.

@@ -119,10 +119,11 @@ impl Expectation {
     pub(super) fn says_the_same(&self, other: &Expectation) -> bool {
         self.to_string() == other.to_string()
             && (&self.from, &self.at) == (&other.from, &other.at)
-            && self.settings.iter().map(|(_, n, v)| (n, v)).eq(other
+            && self
                 .settings
                 .iter()
-                .map(|(_, n, v)| (n, v)))
+                .map(|(_, n, v)| (n, v))
+                .eq(other.settings.iter().map(|(_, n, v)| (n, v)))
     }
 
     /// Whether it speaks of the service, so that a plugin must look.
@@ -235,7 +236,9 @@ impl Draft {
                     self.findings.extend(condition.map(|condition| (place, condition)));
                 }
             }
-            "plugin" => self.plugin = variables.text(node, "plugin", wrong).map(|p| (place.clone(), p)),
+            "plugin" => {
+                self.plugin = variables.text(node, "plugin", wrong).map(|p| (place.clone(), p))
+            }
             "set" => self.settings(node, variables, wrong),
             "from" => {
                 let names = variables.texts(node, "the name of a vantage point", wrong);
@@ -259,7 +262,8 @@ impl Draft {
                 Value::Boolean(is) => is.to_string(),
                 Value::Bare(number) => number.clone(),
                 other => {
-                    let text = format!("a setting is text, a number or a boolean, not {}", other.kind());
+                    let text =
+                        format!("a setting is text, a number or a boolean, not {}", other.kind());
                     wrong.add(&node.place, text);
                     continue;
                 }
@@ -286,12 +290,21 @@ impl Draft {
             (None, None) => None,
         };
         let Some(state) = self.state.or(implied) else {
-            wrong.add(place, format!("no state is expected here; known are {}", keys::STATES.join(", ")));
+            wrong.add(
+                place,
+                format!("no state is expected here; known are {}", keys::STATES.join(", ")),
+            );
             return None;
         };
         let is_open = state == Expected::State(PortState::Open);
         if let Some((place, key)) = of_service.filter(|(_, key)| *key != "rtt" && !is_open) {
-            wrong.add(place, format!("{key} is a fact about a service: the state must be open, not {}", state.name()));
+            wrong.add(
+                place,
+                format!(
+                    "{key} is a fact about a service: the state must be open, not {}",
+                    state.name()
+                ),
+            );
         }
         let can_be_no = matches!(
             state,
@@ -300,7 +313,13 @@ impl Draft {
                 | Expected::NotOpen
         );
         if let Some((place, key)) = of_no.filter(|_| !can_be_no) {
-            wrong.add(place, format!("{key} is a fact about a rejection: the state must be rejected, not {}", state.name()));
+            wrong.add(
+                place,
+                format!(
+                    "{key} is a fact about a rejection: the state must be rejected, not {}",
+                    state.name()
+                ),
+            );
         }
         if let (Some((place, ..)), None) = (self.settings.first(), &self.plugin) {
             wrong.add(place, "set means something only with plugin: say whose setting it is");

@@ -122,7 +122,11 @@ impl<'a> Reading<'a> {
             let mut ports = Vec::new();
             for (port, node) in entries(node, "a role", wrong) {
                 if !self.port(port, node, &mut ports, wrong) {
-                    let text = format!("'{}' is no port: a role has nothing but ports{}", port.name, near_port(&port.name));
+                    let text = format!(
+                        "'{}' is no port: a role has nothing but ports{}",
+                        port.name,
+                        near_port(&port.name)
+                    );
                     wrong.add(&port.place, text);
                 }
             }
@@ -157,8 +161,11 @@ impl<'a> Reading<'a> {
         }
         let clash = specs.iter().find_map(|spec| {
             let same = |(other, w, e): &&(PortSpec, Width, Arc<Expectation>)| {
-                other == spec && *w == width && e.place.line != key.place.line
-                    && e.place != key.place && !stands_in(&e.place, node)
+                other == spec
+                    && *w == width
+                    && e.place.line != key.place.line
+                    && e.place != key.place
+                    && !stands_in(&e.place, node)
             };
             ports.iter().find(same).map(|(_, _, e)| (spec, e.place.clone()))
         });
@@ -170,19 +177,27 @@ impl<'a> Reading<'a> {
     }
 
     /// Holds plugin, settings and findings to what there is.
-    fn check(&self, expected: &Expectation, specs: &[PortSpec], first: PortSpec, wrong: &mut Complaints) {
+    fn check(
+        &self,
+        expected: &Expectation,
+        specs: &[PortSpec],
+        first: PortSpec,
+        wrong: &mut Complaints,
+    ) {
         let by_itself = || self.known.by_itself(first.port, first.transport);
         if let Some((place, name)) = &expected.plugin {
             let plugins = self.known.plugins();
             if !plugins.contains(name) {
                 let hint = meant(name, plugins.iter().map(String::as_str));
-                return wrong.add(place, format!("no plugin '{name}'{hint} (portscan plugin list)"));
+                return wrong
+                    .add(place, format!("no plugin '{name}'{hint} (portscan plugin list)"));
             }
         }
         if let Some((place, name)) = &expected.plugin
             && !self.known.speaks(name, first.transport)
         {
-            return wrong.add(place, format!("the plugin {name} does not speak {}", first.transport));
+            return wrong
+                .add(place, format!("the plugin {name} does not speak {}", first.transport));
         }
         if !expected.needs_check() {
             return;
@@ -196,7 +211,9 @@ impl<'a> Reading<'a> {
             let ports = format!("{}/{}", first.port, first.transport);
             return wrong.add(
                 &expected.place,
-                format!("no plugin looks at {ports} by itself: name one, for example plugin = \"http\""),
+                format!(
+                    "no plugin looks at {ports} by itself: name one, for example plugin = \"http\""
+                ),
             );
         };
         for (place, setting, value) in &expected.settings {
@@ -219,7 +236,10 @@ impl<'a> Reading<'a> {
             let planned = self.target(key, node, wrong);
             let Some(planned) = planned else { continue };
             if let Some(place) = self.named.get(&planned.text) {
-                wrong.add(&key.place, format!("the target '{}' is at {place} already", planned.text));
+                wrong.add(
+                    &key.place,
+                    format!("the target '{}' is at {place} already", planned.text),
+                );
                 continue;
             }
             self.named.insert(planned.text.clone(), key.place.clone());
@@ -251,11 +271,15 @@ impl<'a> Reading<'a> {
                 "addresses" => planned.addresses = self.addresses(node, wrong),
                 name => {
                     if !self.port(key, node, &mut own, wrong) {
-                        let hint = match crate::nearest::nearest(name, keys::TARGET.iter().copied()) {
+                        let hint = match crate::nearest::nearest(name, keys::TARGET.iter().copied())
+                        {
                             Some(word) => format!("; did you mean '{word}'?"),
                             None => near_port(name),
                         };
-                        wrong.add(&key.place, format!("no key '{name}' of a target, and no port{hint}"));
+                        wrong.add(
+                            &key.place,
+                            format!("no key '{name}' of a target, and no port{hint}"),
+                        );
                     }
                 }
             }
@@ -273,13 +297,24 @@ impl<'a> Reading<'a> {
             wrong.add(&first.place, why);
         }
         if planned.ports.is_empty() && planned.addresses.is_empty() && wrong.len() == before {
-            wrong.add(&key.place, format!("nothing is expected of '{}': give it roles, ports or addresses", planned.text));
+            wrong.add(
+                &key.place,
+                format!(
+                    "nothing is expected of '{}': give it roles, ports or addresses",
+                    planned.text
+                ),
+            );
         }
         Some(planned)
     }
 
     /// A target's own ports and those of its roles; what says more of a port counts.
-    fn merged(&mut self, own: Ports, roles: &[(Place, String)], wrong: &mut Complaints) -> Vec<PlannedPort> {
+    fn merged(
+        &mut self,
+        own: Ports,
+        roles: &[(Place, String)],
+        wrong: &mut Complaints,
+    ) -> Vec<PlannedPort> {
         let mut layers: Vec<(Option<Arc<str>>, Ports)> = vec![(None, own)];
         for (place, name) in roles {
             match self.roles.get(name) {

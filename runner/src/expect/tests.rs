@@ -6,9 +6,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::port::codes;
-use super::{Known, Plan, Resolved, Status, compare, keys, read};
+use super::{Known, Plan, Resolved, Status, compare, init, keys, read};
 use crate::model::sample::{closed, open, outcome, silent};
-use crate::model::{Outcome, PortState, Reason, Transport, UnresolvedReason};
+use crate::model::{Family, Outcome, PortState, Reason, Transport, UnresolvedReason};
 use crate::report::{EndpointRow, Report};
 
 /// Plugins like those that are built in, and one that is not.
@@ -104,7 +104,10 @@ const BAD_FORM: &[(&str, &str)] = &[
 
 /// What is wrong with the meaning.
 const BAD_MEANING: &[(&str, &str)] = &[
-    ("[targets.a]\n70000 = 'open'", "f:2:1: '70000' is no port: a port is a number from 0 to 65535"),
+    (
+        "[targets.a]\n70000 = 'open'",
+        "f:2:1: '70000' is no port: a port is a number from 0 to 65535",
+    ),
     ("[targets.a]\n'80/sctp' = 'open'", "transport is 'tcp' or 'udp'"),
     ("[targets.'a:80']\n1 = 'open'", "'a:80' names its port"),
     ("[targets.'10.0.0']\n1 = 'open'", "f:1:10: '10.0.0' is no host name"),
@@ -116,12 +119,18 @@ const BAD_MEANING: &[(&str, &str)] = &[
     ("[targets.a]\n443 = { findings = ['tls.day-left > 1'] }", "did you mean 'tls.days-left'?"),
     ("[targets.a]\n25 = { health = 'healthy' }", "no plugin looks at 25/tcp by itself"),
     ("[targets.a]\n80 = { state = 'closed', health = 'healthy' }", "must be open, not closed"),
-    ("[targets.a]\n80 = { state = 'open', code = 'admin-prohibited' }", "must be rejected, not open"),
+    (
+        "[targets.a]\n80 = { state = 'open', code = 'admin-prohibited' }",
+        "must be rejected, not open",
+    ),
     ("[targets.'10.0.0.1']\naddresses = ['10.0.0.1']", "only a name resolves to addresses"),
     ("[targets.a]\naddresses = ['x']", "'x' is no IP address"),
     ("[targets.a]\naddresses = []\n1 = 'open'", "a name that must not resolve has no ports"),
     ("[targets.a]\n22 = 'open'\nssh = 'closed'", "f:3:1: 22/tcp is at f:2:1 already"),
-    ("[targets.a]\nroles = ['r', 's']\n[roles.r]\n1 = 'open'\n[roles.s]\n1 = 'closed'", "is expected in two ways"),
+    (
+        "[targets.a]\nroles = ['r', 's']\n[roles.r]\n1 = 'open'\n[roles.s]\n1 = 'closed'",
+        "is expected in two ways",
+    ),
     ("[targets.a]\n1 = { state = 'rejected', by = 'somebody' }", "by is an address"),
     ("", "nothing is expected: there is no [targets.\"HOST\"]"),
 ];
@@ -138,7 +147,9 @@ fn what_is_wrong_is_told_with_its_place_and_the_word_that_was_meant() {
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let mut all = String::new();
-    for (n, (text, _)) in BAD_FORM.iter().filter(|(t, _)| t.starts_with("[targets.a]\n")).enumerate() {
+    for (n, (text, _)) in
+        BAD_FORM.iter().filter(|(t, _)| t.starts_with("[targets.a]\n")).enumerate()
+    {
         all += &text.replace("[targets.a]", &format!("[targets.a{n}]"));
         all += "\n";
     }
@@ -207,7 +218,10 @@ fn what_says_more_of_a_port_counts() {
 #[test]
 fn an_including_file_replaces_variables_and_roles_are_defined_once() {
     let files = [
-        ("f", "include = 'g'\n[variables]\nh = 'own'\n[targets.\"${h}\"]\nroles = 'r'\n[roles.r]\n2 = 'open'"),
+        (
+            "f",
+            "include = 'g'\n[variables]\nh = 'own'\n[targets.\"${h}\"]\nroles = 'r'\n[roles.r]\n2 = 'open'",
+        ),
         ("g", "[variables]\nh = 'other'\n[roles.r]\n1 = 'open'"),
     ];
     let mut reader = |path: &Path| {
@@ -242,7 +256,8 @@ fn held(text: &str, vantage: Option<&str>, rows: &[Outcome]) -> Vec<String> {
     let plan = plan(&format!("[targets.'192.0.2.7']\n{text}")).unwrap();
     let check = compare(&plan, &report(vantage, rows), &HashMap::new());
     let line = |case: &super::Case| {
-        let all = case.differences.iter().map(|d| format!(" {}: {} / {}", d.what, d.expected, d.found));
+        let all =
+            case.differences.iter().map(|d| format!(" {}: {} / {}", d.what, d.expected, d.found));
         format!("{}{}", case.status.name(), all.collect::<String>())
     };
     check.expectations.iter().map(line).collect()
@@ -315,4 +330,44 @@ fn a_stale_name_is_one_difference_and_not_one_for_each_port() {
     assert_eq!(statuses(gone, &[]), [Differs, Skipped, Skipped]);
     let failed = found(None, Some(UnresolvedReason::Timeout));
     assert_eq!(statuses(failed, &[]), [NotMeasured, NotMeasured, NotMeasured]);
+}
+
+#[test]
+fn the_file_of_a_report_expects_that_report() {
+    let mut rejected = outcome(3306, Transport::Tcp, PortState::Filtered, Reason::AdminProhibited);
+    rejected.evidence.from = Some("10.0.0.1".parse().unwrap());
+    let mut rows = vec![open(22), closed(80), closed(81), closed(83), rejected];
+    rows.push(silent(9000, Transport::Tcp, None));
+    rows.push(silent(53, Transport::Udp, None));
+    rows.push(outcome(1, Transport::Tcp, PortState::Unknown, Reason::LocalNoRoute));
+    // A name whose two addresses differ at one port.
+    for (ip, row) in
+        [([192, 0, 2, 1], open(443)), ([192, 0, 2, 2], closed(443)), ([192, 0, 2, 1], open(25))]
+    {
+        let mut row = row;
+        row.target = "two.example".into();
+        row.endpoint.socket.set_ip(ip.into());
+        rows.push(row);
+    }
+    rows.push({
+        let mut row = open(25);
+        row.target = "two.example".into();
+        row.endpoint.socket.set_ip([192, 0, 2, 2].into());
+        row
+    });
+    let report = report(None, &rows);
+    let two = Resolved {
+        addresses: vec!["192.0.2.2".parse().unwrap(), "192.0.2.1".parse().unwrap()],
+        failed: None,
+    };
+    let resolved = HashMap::from([("two.example".to_owned(), two)]);
+    let written = init(&report, &resolved, Family::Any, false);
+    assert_eq!(written.left_out, ["192.0.2.7 1/tcp: unknown (local-no-route)"]);
+    insta::assert_snapshot!(written.text);
+    let plan = plan(&written.text).unwrap();
+    let check = compare(&plan, &report, &resolved);
+    let wrong: Vec<_> =
+        check.expectations.iter().filter(|case| case.status != Status::AsExpected).collect();
+    assert!(wrong.is_empty(), "{}\n{wrong:#?}", written.text);
+    assert_eq!(check.counts.as_expected, 1 + 7 + 4);
 }

@@ -16,7 +16,9 @@ use std::time::Duration;
 use clap::Parser;
 
 pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, ReportFormat, Until};
-use crate::cli::{CheckArgs, Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs};
+use crate::cli::{
+    CheckArgs, Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs,
+};
 use crate::model::{Family, SideEffect};
 use crate::target::{Host, TargetSpec, parse_words};
 

@@ -5,8 +5,16 @@ use crate::expect::Check;
 use crate::render::formats::harmless;
 
 const HEAD: [&str; 10] = [
-    "target", "address", "port", "transport", "status", "expected", "found", "differences",
-    "place", "role",
+    "target",
+    "address",
+    "port",
+    "transport",
+    "status",
+    "expected",
+    "found",
+    "differences",
+    "place",
+    "role",
 ];
 
 /// Comma-separated values (RFC 4180), a line per expectation under a head.
