@@ -117,7 +117,7 @@ pub struct Expectation {
 impl Expectation {
     /// Whether it says the same as another, wherever they stand.
     pub(super) fn says_the_same(&self, other: &Expectation) -> bool {
-        self.to_string() == other.to_string()
+        format!("{self}") == format!("{other}")
             && (&self.from, &self.at) == (&other.from, &other.at)
             && self
                 .settings

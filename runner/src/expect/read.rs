@@ -1,6 +1,6 @@
 //! Trees to a plan: roles, targets, and everything that is wrong with them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,10 +56,15 @@ pub fn read(
 }
 
 /// Ports of a role or a target with what is expected of each.
-type Ports = Vec<(PortSpec, Width, Arc<Expectation>)>;
+#[derive(Clone, Default)]
+struct Ports {
+    all: Vec<(PortSpec, Width, Arc<Expectation>)>,
+    /// Where each is said, as a single port and as one of several.
+    places: HashMap<(PortSpec, Width), Place>,
+}
 
 /// How many ports a key names: a single one says more than a list that has it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Width {
     Single,
     Several,
@@ -119,7 +124,7 @@ impl<'a> Reading<'a> {
     fn roles(&mut self, table: &[(Key, Node)], wrong: &mut Complaints) {
         let Some((_, node)) = table.iter().find(|(key, _)| key.name == "roles") else { return };
         for (key, node) in entries(node, "roles", wrong) {
-            let mut ports = Vec::new();
+            let mut ports = Ports::default();
             for (port, node) in entries(node, "a role", wrong) {
                 if !self.port(port, node, &mut ports, wrong) {
                     let text = format!(
@@ -157,18 +162,13 @@ impl<'a> Reading<'a> {
             if let Some(spec) = specs.first() {
                 self.check(&expectation, &specs, *spec, wrong);
             }
-            ports.extend(specs.iter().map(|spec| (*spec, width, expectation.clone())));
+            ports.all.extend(specs.iter().map(|spec| (*spec, width, expectation.clone())));
         }
-        let clash = specs.iter().find_map(|spec| {
-            let same = |(other, w, e): &&(PortSpec, Width, Arc<Expectation>)| {
-                other == spec
-                    && *w == width
-                    && e.place.line != key.place.line
-                    && e.place != key.place
-                    && !stands_in(&e.place, node)
-            };
-            ports.iter().find(same).map(|(_, _, e)| (spec, e.place.clone()))
-        });
+        let mut clash = None;
+        for spec in &specs {
+            let before = ports.places.insert((*spec, width), key.place.clone());
+            clash = clash.or(before.map(|place| (spec, place)));
+        }
         if let Some((spec, place)) = clash {
             let text = format!("{}/{} is at {place} already", spec.port, spec.transport);
             wrong.add(&key.place, text);
@@ -263,7 +263,7 @@ impl<'a> Reading<'a> {
             addresses: Vec::new(),
             ports: Vec::new(),
         };
-        let (mut own, mut roles) = (Vec::new(), Vec::new());
+        let (mut own, mut roles) = (Ports::default(), Vec::new());
         for (key, node) in entries(node, "a target", wrong) {
             match key.name.as_str() {
                 "roles" => roles = self.variables.texts(node, "the name of a role", wrong),
@@ -316,9 +316,13 @@ impl<'a> Reading<'a> {
         wrong: &mut Complaints,
     ) -> Vec<PlannedPort> {
         let mut layers: Vec<(Option<Arc<str>>, Ports)> = vec![(None, own)];
+        let mut named = Vec::new();
         for (place, name) in roles {
             match self.roles.get(name) {
-                Some((_, ports)) => layers.push((Some(name.as_str().into()), ports.clone())),
+                Some((_, ports)) => {
+                    layers.push((Some(name.as_str().into()), ports.clone()));
+                    named.push((place.clone(), name));
+                }
                 None if self.partial => {}
                 None => {
                     let hint = meant(name, self.roles.keys().map(String::as_str));
@@ -327,48 +331,39 @@ impl<'a> Reading<'a> {
             }
             self.used.insert(name.clone());
         }
-        let mut said: HashMap<PortSpec, (Width, usize)> = HashMap::new();
         let mut all: Vec<PlannedPort> = Vec::new();
+        // What was said first of each port, and where that is in `all`.
+        let mut said: HashMap<PortSpec, (Width, usize, Vec<usize>)> = HashMap::new();
+        let mut contradicts = HashSet::new();
         for width in [Width::Single, Width::Several] {
             for (layer, (role, ports)) in layers.iter().enumerate() {
-                for (spec, _, expectation) in ports.iter().filter(|(_, w, _)| *w == width) {
-                    let first = *said.entry(*spec).or_insert((width, layer));
-                    if first == (width, layer) {
+                for (spec, _, expectation) in ports.all.iter().filter(|(_, w, _)| *w == width) {
+                    let first = said.entry(*spec).or_insert((width, layer, Vec::new()));
+                    if (first.0, first.1) == (width, layer) {
+                        first.2.push(all.len());
                         let (role, expectation) = (role.clone(), expectation.clone());
                         all.push(PlannedPort { port: *spec, role, expectation });
-                    } else if first.0 == width && first.1 != 0 {
-                        self.contradiction(*spec, expectation, &all, roles.get(layer - 1), wrong);
+                        continue;
+                    }
+                    let mut others = first.2.iter().filter_map(|at| all.get(*at));
+                    let is_same =
+                        |other: &PlannedPort| other.expectation.says_the_same(expectation);
+                    // Two roles that want different things leave nobody any wiser: told once.
+                    if first.0 == width
+                        && first.1 != 0
+                        && !contradicts.contains(&layer)
+                        && !others.clone().any(is_same)
+                        && let (Some(other), Some((place, _))) =
+                            (others.next(), named.get(layer - 1))
+                    {
+                        contradicts.insert(layer);
+                        wrong.add(place, contradiction(*spec, &other.expectation, expectation));
                     }
                 }
             }
         }
         all.sort_by_key(|port| port.port);
         all
-    }
-
-    /// Two roles that want different things of a port leave nobody any wiser.
-    fn contradiction(
-        &self,
-        spec: PortSpec,
-        second: &Expectation,
-        all: &[PlannedPort],
-        role: Option<&(Place, String)>,
-        wrong: &mut Complaints,
-    ) {
-        let mut others = all.iter().filter(|port| port.port == spec);
-        let Some((place, _)) = role else { return };
-        if !others.clone().any(|other| other.expectation.says_the_same(second))
-            && let Some(first) = others.next()
-        {
-            let (port, transport) = (spec.port, spec.transport);
-            wrong.add(
-                place,
-                format!(
-                    "{port}/{transport} is expected in two ways, at {} and {}: say in the target which one holds",
-                    first.expectation.place, second.place
-                ),
-            );
-        }
     }
 
     fn family(&self, node: &Node, wrong: &mut Complaints) -> Family {
@@ -420,12 +415,13 @@ fn entries<'n>(node: &'n Node, what: &str, wrong: &mut Complaints) -> &'n [(Key,
     }
 }
 
-/// Whether a place is inside a list of expectations.
-fn stands_in(place: &Place, node: &Node) -> bool {
-    match &node.value {
-        Value::List(nodes) => nodes.iter().any(|node| node.place == *place),
-        _ => false,
-    }
+/// That two roles say different things of a port.
+fn contradiction(spec: PortSpec, first: &Expectation, second: &Expectation) -> String {
+    let (port, transport) = (spec.port, spec.transport);
+    format!(
+        "{port}/{transport} is expected in two ways, at {} and {}: say in the target which one holds",
+        first.place, second.place
+    )
 }
 
 /// Whether a key can only be meant as ports.

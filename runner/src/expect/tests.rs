@@ -16,12 +16,13 @@ struct Plugins;
 
 impl Known for Plugins {
     fn plugins(&self) -> Vec<String> {
-        ["http", "dns", "mine"].map(String::from).to_vec()
+        ["http", "dns", "postgres", "mine"].map(String::from).to_vec()
     }
 
     fn findings(&self, plugin: &str) -> Option<Vec<&str>> {
         match plugin {
             "http" => Some(vec!["http.status", "tls.days-left"]),
+            "postgres" => Some(vec!["postgres.tls"]),
             "dns" => Some(vec!["dns.recursion-available"]),
             _ => None,
         }
@@ -31,6 +32,7 @@ impl Known for Plugins {
         match (port, transport) {
             (80 | 443, Transport::Tcp) => Some("http".into()),
             (53, _) => Some("dns".into()),
+            (5432, Transport::Tcp) => Some("postgres".into()),
             _ => None,
         }
     }
@@ -370,4 +372,39 @@ fn the_file_of_a_report_expects_that_report() {
         check.expectations.iter().filter(|case| case.status != Status::AsExpected).collect();
     assert!(wrong.is_empty(), "{}\n{wrong:#?}", written.text);
     assert_eq!(check.counts.as_expected, 1 + 7 + 4);
+}
+
+#[test]
+fn the_example_of_the_manual_is_one() {
+    let manual = include_str!("../../../docs/EXPECTATIONS.md");
+    let example = manual.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut reader = |path: &Path| match path == Path::new("expected.toml") {
+        true => Ok(example.to_owned()),
+        false => Ok(String::new()),
+    };
+    let plan = read(Path::new("expected.toml"), &mut reader, &Plugins).unwrap();
+    assert_eq!(plan.warnings, [""; 0]);
+    let cases = |planned: &super::Planned| {
+        planned.ports.len() as u64 * planned.host.count() + planned.addresses.len() as u64
+    };
+    let counts = "8220 as expected, 2 differ, 1 skipped";
+    assert!(manual.contains(counts));
+    assert_eq!(plan.targets.iter().map(cases).sum::<u64>(), 8220 + 2 + 1);
+    for key in keys::TARGET.iter().chain(keys::PORT).chain(keys::STATES).chain(keys::TOP) {
+        let (quoted, escaped) = (format!("`{key}`"), format!("`{}`", key.replace('|', "\\|")));
+        let assigned = format!("{key} = ");
+        let tables = [format!("[{key}."), format!("[{key}]")];
+        let is_there =
+            [quoted, escaped, assigned].iter().chain(&tables).any(|text| manual.contains(text));
+        assert!(is_there, "the manual does not explain {key}");
+    }
+}
+
+#[test]
+fn whole_ranges_cost_little() {
+    let all = "all = [{ state = 'closed', from = 'a' }, { state = 'dropped', from = 'b' }]";
+    let text = format!("[roles.r]\n{all}\n[roles.s]\n{all}\n[targets.x]\nroles = ['r', 's']\n");
+    assert_eq!(plan(&text).unwrap().targets[0].ports.len(), 2 * 65_535);
+    let text = text.replacen("'dropped'", "'open'", 1);
+    assert_eq!(plan(&text).unwrap_err().lines().count(), 1);
 }
