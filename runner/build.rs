@@ -1,8 +1,10 @@
-//! Lists the built-in plugins (every component in `plugins/prebuilt/`) and what a
-//! new plugin is written with (the SDK, the contract, and the contract as C).
+//! Lists the built-in plugins (every component in `plugins/prebuilt/`) with what they
+//! can find, and what a new plugin is written with (the SDK, the contract, and the
+//! contract as C).
 //!
 //! A plugin is one folder; adding one touches no list, here or elsewhere.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     list.push_str("]\n");
     fs::write(out.join("prebuilt.rs"), list)?;
+
+    fs::write(out.join("findings.rs"), findings(&top)?)?;
 
     let mut list = String::from("&[\n");
     let sdk = top.join("plugins/sdk");
@@ -49,6 +53,35 @@ fn contract_as_c(wit: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
         fs::write(out.join(name), bytes)?;
     }
     Ok(())
+}
+
+/// The names of all findings of each built-in plugin, as its sources have them. A
+/// plugin that upgrades to TLS finds what the SDK does as well.
+/// tests/plugins/findings.rs holds the list to what the components really say.
+fn findings(top: &Path) -> Result<String, Box<dyn Error>> {
+    let tls = names(&fs::read_to_string(top.join("plugins/sdk/src/tls.rs"))?);
+    let mut list = String::from("&[\n");
+    for component in files(&top.join("plugins/prebuilt"), "wasm", false)? {
+        let name = component.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut found = BTreeSet::new();
+        for source in files(&top.join("plugins").join(&name).join("src"), "rs", true)? {
+            let text = fs::read_to_string(source)?;
+            found.extend(names(&text));
+            if text.contains(".tls_findings(") {
+                found.extend(tls.iter().cloned());
+            }
+        }
+        writeln!(list, "    ({name:?}, &{:?}),", found.into_iter().collect::<Vec<_>>())?;
+    }
+    list.push_str("]\n");
+    Ok(list)
+}
+
+/// The names in `.finding("NAME", ...)` and `.maybe_finding("NAME", ...)`.
+fn names(source: &str) -> BTreeSet<String> {
+    let name =
+        |rest: &str| Some(rest.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned());
+    source.split("finding(").skip(1).filter_map(name).collect()
 }
 
 /// The files of a folder with this ending, sorted; those of its folders too when

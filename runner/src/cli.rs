@@ -12,6 +12,7 @@ Examples:
   portscan db.example.com 15432 --plugin postgres
   portscan --targets hosts.txt --format json
   portscan trace example.com 443               where do packets die?
+  portscan check expected.toml                 is everything as it ought to be?
   portscan plugin list
 
 Targets are names, addresses, blocks (10.0.0.0/29) and ranges (10.0.0.1-9); ports are
@@ -45,6 +46,8 @@ pub enum Command {
     Probe(Box<ProbeArgs>),
     /// Probe again and again, and show what changes
     Watch(Box<WatchArgs>),
+    /// Hold what is there against a file that says what ought to be
+    Check(Box<CheckArgs>),
     /// Find the hop after which packets to a port die
     Trace(Box<TraceArgs>),
     /// List, show or build plugins
@@ -240,6 +243,23 @@ pub enum Until {
     Closed,
     /// A check found every service healthy
     Healthy,
+}
+
+/// What a check needs.
+#[derive(Debug, Args)]
+#[command(mut_arg("words", |words| words
+    .value_name("FILE")
+    .help("A file of expectations, '-' is standard input; with --init targets and ports")))]
+pub struct CheckArgs {
+    /// How to probe.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// Show what is as expected, too
+    #[arg(long, help_heading = "Checking", conflicts_with = "init")]
+    pub all: bool,
+    /// Probe these targets, and print a file that expects what is there now
+    #[arg(long, help_heading = "Checking")]
+    pub init: bool,
 }
 
 /// What a trace needs.

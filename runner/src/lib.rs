@@ -19,6 +19,7 @@ pub mod advice;
 pub mod author;
 pub mod check;
 pub mod compare;
+pub mod expect;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host;

@@ -1,6 +1,7 @@
 //! What a user sees of the program: help, messages, exit codes. The real binary,
 //! with an environment of its own.
 
+mod check;
 mod errors;
 mod exit_codes;
 mod formats;

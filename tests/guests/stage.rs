@@ -93,7 +93,7 @@ fn a_check_continues_on_the_probers_connection_and_the_server_sees_one() {
     let checks = folder.named("reader");
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let endpoint = tcp(listener.local_addr().expect("bound"));
-    assert!(checks.wants(&endpoint));
+    assert!(checks.wants(&endpoint, "target"));
     let prober = TcpStream::connect(endpoint.socket).expect("connected");
     checks.submit(Job { stream: Some(prober.into()), ..job(9, endpoint) });
     let (mut served, _) = listener.accept().expect("accepted");
@@ -110,12 +110,12 @@ fn a_plugin_applies_to_its_default_port_and_when_named_to_every_port_of_its_tran
     let folder = Folder::new().with("test", Plugin::check(READ));
     let (own, other) = (at("192.0.2.1:7", Transport::Tcp), at("192.0.2.1:4321", Transport::Tcp));
     let default = Checks::new(folder.options(PluginChoice::Default)).expect("fine");
-    assert!(default.wants(&own) && !default.wants(&other));
-    assert_eq!(default.service(&own).map(|m| m.name.as_str()), Some("test"));
-    assert!(default.service(&other).is_none());
-    assert!(folder.named("test").wants(&other));
+    assert!(default.wants(&own, "target") && !default.wants(&other, "target"));
+    assert_eq!(default.service(&own, "target").map(|m| m.name.as_str()), Some("test"));
+    assert!(default.service(&other, "target").is_none());
+    assert!(folder.named("test").wants(&other, "target"));
     let none = Checks::new(folder.options(PluginChoice::None)).expect("fine");
-    assert!(none.is_idle() && !none.wants(&own));
+    assert!(none.is_idle() && !none.wants(&own, "target"));
 }
 
 #[test]
@@ -125,7 +125,8 @@ fn of_several_named_plugins_the_one_with_the_port_comes_first() {
     let folder = Folder::new().with("seven", Plugin::check(READ)).with("eight", elsewhere);
     let names = vec!["seven".to_owned(), "eight".to_owned()];
     let checks = Checks::new(folder.options(PluginChoice::Named(names))).expect("both are known");
-    let name = |port: &str| checks.service(&at(port, Transport::Tcp)).map(|m| m.name.clone());
+    let name =
+        |port: &str| checks.service(&at(port, Transport::Tcp), "target").map(|m| m.name.clone());
     assert_eq!(name("192.0.2.1:8").as_deref(), Some("eight"));
     assert_eq!(name("192.0.2.1:9").as_deref(), Some("seven"));
 }
@@ -136,7 +137,11 @@ fn a_plugin_can_be_named_by_its_path() {
     let path = folder.path("test").display().to_string();
     let checks =
         CheckOptions { dirs: Vec::new(), ..folder.options(PluginChoice::Named(vec![path])) };
-    assert!(Checks::new(checks).expect("a component").wants(&at("192.0.2.1:99", Transport::Tcp)));
+    assert!(
+        Checks::new(checks)
+            .expect("a component")
+            .wants(&at("192.0.2.1:99", Transport::Tcp), "target")
+    );
 
     let missing = folder.options(PluginChoice::Named(vec!["./missing.wasm".to_owned()]));
     assert!(matches!(Checks::new(missing), Err(CheckSetupError::BadPlugin { .. })));
@@ -151,11 +156,11 @@ fn side_effects_beyond_a_log_line_are_allowed_or_asked_for() {
         let mut plugin = Plugin::check(READ);
         plugin.metadata.side_effect = effect;
         let folder = Folder::new().with("test", plugin);
-        let wants = |options| Checks::new(options).expect("fine").wants(&endpoint);
+        let wants = |options| Checks::new(options).expect("fine").wants(&endpoint, "target");
         assert_eq!(wants(folder.options(PluginChoice::Default)), runs, "{effect:?}");
         let allowed = CheckOptions { allow: vec![effect], ..folder.options(PluginChoice::Default) };
         assert!(wants(allowed), "{effect:?} allowed");
-        assert!(folder.named("test").wants(&endpoint), "{effect:?} named");
+        assert!(folder.named("test").wants(&endpoint, "target"), "{effect:?} named");
     }
 }
 
@@ -249,7 +254,7 @@ fn settings_that_make_no_sense_are_refused_with_what_was_meant() {
     }
     // By default a plugin that lacks a setting does not run, and the run goes on.
     let mut checks = Checks::new(folder.options(PluginChoice::Default)).expect("fine");
-    assert!(!checks.wants(&at("192.0.2.1:7", Transport::Tcp)));
+    assert!(!checks.wants(&at("192.0.2.1:7", Transport::Tcp), "target"));
     assert!(checks.take_notes().iter().any(|note| note.contains("needs the setting `user`")));
 }
 
@@ -303,9 +308,9 @@ fn payloads_that_fail_are_empty_and_explained_once() {
     let checks = folder.named("test");
     let endpoint = at("192.0.2.1:5000", Transport::Udp);
     assert!(checks.payloads(&endpoint, "target", 42).expect("it applies").payloads.is_empty());
-    let told = checks.take_fault(&endpoint).expect("a fault");
+    let told = checks.take_fault(&endpoint, "target").expect("a fault");
     assert_eq!((kind(&told), told.conclusion.verdict), ("trap", Verdict::NotChecked));
-    assert!(checks.take_fault(&endpoint).is_none());
+    assert!(checks.take_fault(&endpoint, "target").is_none());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! `plugins/prebuilt/rebuild` runs this with `PORTSCAN_REBUILD=1`, which writes
 //! the files instead of comparing them.
 
+mod findings;
 mod host;
 mod lock;
 mod prebuilt;

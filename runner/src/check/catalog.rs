@@ -16,6 +16,9 @@ use crate::model::{Fault, Metadata};
 /// The components that are part of this executable (build.rs).
 static PREBUILT: &[&[u8]] = include!(concat!(env!("OUT_DIR"), "/prebuilt.rs"));
 
+/// What each built-in plugin can find, by its sources (build.rs).
+static FINDINGS: &[(&str, &[&str])] = include!(concat!(env!("OUT_DIR"), "/findings.rs"));
+
 /// Where a plugin comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -124,6 +127,15 @@ impl Plugin {
     pub fn inspection(&self) -> Result<&Inspection, LoadError> {
         let inspect = || host::inspect_up_to(&self.source.read()?, limits::MAX_COMPONENT_RAISED);
         self.inspection.get_or_init(inspect).as_ref().map_err(Clone::clone)
+    }
+
+    /// The names of everything that it can find; none when only its author knows.
+    pub fn findings(&self) -> Option<&'static [&'static str]> {
+        let is_it = |(name, _): &&(&str, _)| *name == self.metadata.name;
+        match self.source {
+            Source::BuiltIn(_) => FINDINGS.iter().find(is_it).map(|(_, names)| *names),
+            Source::File(_) => None,
+        }
     }
 
     /// The plugin if it was loaded already, or why it could not be.

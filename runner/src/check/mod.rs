@@ -53,6 +53,21 @@ pub enum PluginChoice {
     Named(Vec<String>),
 }
 
+/// The plugin of one port of a target, whatever is chosen for others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// The target as the user wrote it.
+    pub target: Arc<str>,
+    /// The port.
+    pub port: u16,
+    /// Its transport.
+    pub transport: Transport,
+    /// The plugin's name.
+    pub plugin: String,
+    /// Settings that count for this port only: name, value as typed.
+    pub settings: Vec<(String, String)>,
+}
+
 /// How checks are set up. Settings and secrets are plugin, name, value.
 pub struct CheckOptions {
     /// Which plugins may run.
@@ -73,6 +88,8 @@ pub struct CheckOptions {
     pub send_to: Vec<(u16, Transport)>,
     /// Where to keep a transcript of every check.
     pub record: Option<PathBuf>,
+    /// Plugins of single ports of a target.
+    pub assigned: Vec<Assigned>,
     /// Side effects that need not be asked for by naming the plugin.
     pub allow: Vec<SideEffect>,
     /// How plugins are loaded; its `slots` are computed.
@@ -91,6 +108,7 @@ impl Default for CheckOptions {
             source: SourceBinding::default(),
             send_to: Vec::new(),
             record: None,
+            assigned: Vec::new(),
             allow: Vec::new(),
             host: HostOptions::default(),
         }
@@ -214,7 +232,7 @@ impl Checks {
     /// waits for a compiler. Blocks.
     pub fn prepare(&self, endpoints: impl IntoIterator<Item = Endpoint>) {
         for endpoint in endpoints {
-            if let Some(chosen) = self.udp_probe(&endpoint) {
+            if let Some(chosen) = self.udp_probe(&endpoint, "") {
                 // An error is told by `payloads`.
                 let _ = chosen.plugin.guest(&self.host);
             }
@@ -224,7 +242,7 @@ impl Checks {
     /// What to send to a UDP endpoint; none when no plugin with a UDP probe
     /// looks at it.
     pub fn payloads(&self, endpoint: &Endpoint, target: &str, seed: u64) -> Option<PayloadSet> {
-        let chosen = self.udp_probe(endpoint)?;
+        let chosen = self.udp_probe(endpoint, target)?;
         let metadata = &chosen.plugin.metadata;
         let made = match never::forbidden(endpoint, &self.send_to) {
             Some(fault) => Err(fault),
@@ -249,9 +267,9 @@ impl Checks {
 
     /// Why [`Checks::payloads`] came back empty for this endpoint, as the check
     /// part of its row. Told once.
-    pub fn take_fault(&self, endpoint: &Endpoint) -> Option<CheckResult> {
+    pub fn take_fault(&self, endpoint: &Endpoint, target: &str) -> Option<CheckResult> {
         let fault = self.faults.lock().unwrap_or_else(PoisonError::into_inner).remove(endpoint)?;
-        let chosen = self.selection.find(endpoint)?;
+        let chosen = self.selection.find(endpoint, target)?;
         let mut result = faulted(&chosen.plugin, fault);
         redact::redact(&mut result, &chosen.secrets);
         Some(result)
@@ -259,8 +277,8 @@ impl Checks {
 
     /// Whether a plugin would hold a dialogue with this endpoint: keep its
     /// connection for it, or submit a UDP endpoint that answered.
-    pub fn wants(&self, endpoint: &Endpoint) -> bool {
-        let Some(chosen) = self.selection.find(endpoint) else { return false };
+    pub fn wants(&self, endpoint: &Endpoint, target: &str) -> bool {
+        let Some(chosen) = self.selection.find(endpoint, target) else { return false };
         match chosen.plugin.inspection() {
             Ok(inspection) => inspection.is_check || (inspection.is_udp_probe && is_udp(endpoint)),
             // Submitting it makes the fault visible in the endpoint's row.
@@ -269,14 +287,14 @@ impl Checks {
     }
 
     /// What is known of the service that the endpoint's plugin checks.
-    pub fn service(&self, endpoint: &Endpoint) -> Option<&Metadata> {
-        self.selection.find(endpoint).map(|chosen| &chosen.plugin.metadata)
+    pub fn service(&self, endpoint: &Endpoint, target: &str) -> Option<&Metadata> {
+        self.selection.find(endpoint, target).map(|chosen| &chosen.plugin.metadata)
     }
 
     /// Starts a check. Its result comes through [`Checks::finished`]; there is
     /// none when [`Checks::wants`] says no.
     pub fn submit(&self, job: Job) {
-        if let Some(chosen) = self.selection.find(&job.endpoint) {
+        if let Some(chosen) = self.selection.find(&job.endpoint, &job.target) {
             let forbidden = never::forbidden(&job.endpoint, &self.send_to);
             let work = Work {
                 job,
@@ -292,14 +310,30 @@ impl Checks {
         }
     }
 
+    /// Whether a plugin of the catalog has something to say over `transport`.
+    pub fn speaks(&self, plugin: &str, transport: Transport) -> bool {
+        self.catalog.get(plugin).is_some_and(|plugin| selection::speaks(plugin, transport))
+    }
+
+    /// Whether a plugin of the catalog takes this value for a setting.
+    ///
+    /// # Errors
+    /// An unknown plugin or setting, a wrong value, a secret.
+    pub fn accepts(&self, plugin: &str, name: &str, text: &str) -> Result<(), CheckSetupError> {
+        match self.catalog.get(plugin) {
+            Some(plugin) => selection::accepts(&plugin.metadata, name, text),
+            None => Err(CheckSetupError::UnknownPlugin { name: plugin.into(), nearest: None }),
+        }
+    }
+
     /// Where results arrive, in the order in which they end, each with the
     /// order of its job.
     pub fn finished(&self) -> &Receiver<(u64, CheckResult)> {
         &self.finished
     }
 
-    fn udp_probe(&self, endpoint: &Endpoint) -> Option<&Chosen> {
-        let chosen = self.selection.find(endpoint).filter(|_| is_udp(endpoint))?;
+    fn udp_probe(&self, endpoint: &Endpoint, target: &str) -> Option<&Chosen> {
+        let chosen = self.selection.find(endpoint, target).filter(|_| is_udp(endpoint))?;
         let has_probe =
             chosen.plugin.inspection().map_or(true, |inspection| inspection.is_udp_probe);
         has_probe.then_some(chosen)

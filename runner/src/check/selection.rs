@@ -1,13 +1,14 @@
 //! Which plugins may run, with which settings, and which one looks at an
 //! endpoint.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Plugin};
 use super::error::CheckSetupError;
 use super::setting;
-use super::{CheckOptions, PluginChoice};
+use super::{Assigned, CheckOptions, PluginChoice};
 use crate::host::Host;
 use crate::model::{DefaultPort, Endpoint, Metadata, Setting, SettingSpec, SideEffect, Transport};
 use crate::nearest::nearest;
@@ -35,10 +36,15 @@ impl Chosen {
     }
 }
 
+/// A target as the user wrote it, and the plugin of one of its ports.
+type OfTarget = (Arc<str>, Chosen);
+
 /// The plugins that may run, in order of preference.
 #[derive(Default)]
 pub(super) struct Selection {
     chosen: Vec<Chosen>,
+    /// Plugins of single ports of a target, which come before all others.
+    assigned: HashMap<(u16, Transport), Vec<OfTarget>>,
 }
 
 impl Selection {
@@ -70,7 +76,7 @@ impl Selection {
             if !named && effect > SideEffect::LogLine && !options.allow.contains(&effect) {
                 continue;
             }
-            let (settings, missing) = settings_of(options, &plugin.metadata)?;
+            let (settings, missing) = settings_of(options, &[], &plugin.metadata)?;
             match missing {
                 None => selection.chosen.push(Chosen {
                     secrets: secrets_of(options, &plugin.metadata).collect(),
@@ -92,11 +98,51 @@ impl Selection {
                 )),
             }
         }
+        for assigned in &options.assigned {
+            selection.assign(assigned, options, catalog, host)?;
+        }
         Ok(selection)
     }
 
-    /// The plugin for `endpoint`: one whose own port it is before any other.
-    pub(super) fn find(&self, endpoint: &Endpoint) -> Option<&Chosen> {
+    /// Gives one port of a target its plugin.
+    fn assign(
+        &mut self,
+        assigned: &Assigned,
+        options: &CheckOptions,
+        catalog: &mut Catalog,
+        host: &Host,
+    ) -> Result<(), CheckSetupError> {
+        let plugin = find(&assigned.plugin, catalog, host)?;
+        let metadata = &plugin.metadata;
+        let (settings, missing) = settings_of(options, &assigned.settings, metadata)?;
+        if let Some(spec) = missing {
+            return Err(CheckSetupError::MissingSetting {
+                plugin: metadata.name.clone(),
+                name: spec.name,
+                help: spec.help,
+            });
+        }
+        let chosen = Chosen {
+            secrets: secrets_of(options, metadata).collect(),
+            secret_names: secret_names(metadata),
+            settings: settings.into(),
+            plugin,
+            named: true,
+        };
+        let port = (assigned.port, assigned.transport);
+        self.assigned.entry(port).or_default().push((assigned.target.clone(), chosen));
+        Ok(())
+    }
+
+    /// The plugin for `endpoint` of `target`: the one that was assigned to it, then
+    /// one whose own port it is, then any other.
+    pub(super) fn find(&self, endpoint: &Endpoint, target: &str) -> Option<&Chosen> {
+        if !self.assigned.is_empty()
+            && let Some(all) = self.assigned.get(&(endpoint.port(), endpoint.transport))
+            && let Some((_, chosen)) = all.iter().find(|(name, _)| **name == *target)
+        {
+            return Some(chosen);
+        }
         let mut applying = self.chosen.iter().filter(|chosen| chosen.applies(endpoint));
         let first = applying.next()?;
         let own = |chosen: &&Chosen| is_default(&chosen.plugin.metadata, endpoint);
@@ -104,7 +150,7 @@ impl Selection {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.chosen.is_empty()
+        self.chosen.is_empty() && self.assigned.is_empty()
     }
 }
 
@@ -115,7 +161,7 @@ fn is_default(metadata: &Metadata, endpoint: &Endpoint) -> bool {
 
 /// Whether the plugin knows what to do over `transport`: its default ports say
 /// so, or, without any, what it exports.
-fn speaks(plugin: &Plugin, transport: Transport) -> bool {
+pub(super) fn speaks(plugin: &Plugin, transport: Transport) -> bool {
     let ports = &plugin.metadata.ports;
     match ports.is_empty() {
         false => ports.iter().any(|port| port.transport == transport),
@@ -153,16 +199,7 @@ fn check_names(options: &CheckOptions, catalog: &Catalog) -> Result<(), CheckSet
     let secret = options.secrets.iter().map(|given| (given, true));
     for ((plugin, name, _), is_secret) in open.chain(secret) {
         let found = catalog.get(plugin).ok_or_else(|| unknown_plugin(plugin, catalog))?;
-        let specs = &found.metadata.settings;
-        let Some(spec) = specs.iter().find(|spec| spec.name == *name) else {
-            let known = specs.iter().map(|spec| spec.name.as_str());
-            let nearest = nearest(name, known).map(str::to_owned);
-            return Err(CheckSetupError::UnknownSetting {
-                plugin: plugin.clone(),
-                name: name.clone(),
-                nearest,
-            });
-        };
+        let spec = declared(&found.metadata, name)?;
         if spec.secret && !is_secret {
             return Err(CheckSetupError::SecretInTheOpen {
                 plugin: plugin.clone(),
@@ -173,14 +210,42 @@ fn check_names(options: &CheckOptions, catalog: &Catalog) -> Result<(), CheckSet
     Ok(())
 }
 
+/// The setting of that name.
+fn declared<'m>(metadata: &'m Metadata, name: &str) -> Result<&'m SettingSpec, CheckSetupError> {
+    let specs = &metadata.settings;
+    specs.iter().find(|spec| spec.name == name).ok_or_else(|| {
+        let known = specs.iter().map(|spec| spec.name.as_str());
+        CheckSetupError::UnknownSetting {
+            plugin: metadata.name.clone(),
+            name: name.to_owned(),
+            nearest: nearest(name, known).map(str::to_owned),
+        }
+    })
+}
+
+/// Whether a plugin takes this value for a setting that is no secret.
+pub(super) fn accepts(metadata: &Metadata, name: &str, text: &str) -> Result<(), CheckSetupError> {
+    let spec = declared(metadata, name)?;
+    let (plugin, name) = (metadata.name.clone(), name.to_owned());
+    if spec.secret {
+        return Err(CheckSetupError::SecretInTheOpen { plugin, name });
+    }
+    match setting::parse(spec.kind, text) {
+        Ok(_) => Ok(()),
+        Err(expected) => Err(CheckSetupError::BadValue { plugin, name, expected }),
+    }
+}
+
 /// The plugin's settings, and the first one that it needs and does not get.
 fn settings_of(
     options: &CheckOptions,
+    own: &[(String, String)],
     metadata: &Metadata,
 ) -> Result<(Vec<Setting>, Option<SettingSpec>), CheckSetupError> {
     let mut settings = Vec::new();
     for spec in &metadata.settings {
-        let text = given(options, metadata, spec).or(spec.default.as_deref());
+        let own = own.iter().find(|(name, _)| *name == spec.name).map(|(_, text)| text.as_str());
+        let text = own.or(given(options, metadata, spec)).or(spec.default.as_deref());
         let Some(text) = text else {
             if spec.required {
                 return Ok((settings, Some(spec.clone())));

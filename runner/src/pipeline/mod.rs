@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`run`]: one line per command.
 
+mod check;
 mod install;
 mod interrupt;
 mod plugins;
@@ -25,6 +26,7 @@ pub fn run(command: Command) -> ExitStatus {
     match command {
         Command::Probe(settings) => probe::run(&settings),
         Command::Watch(settings) => watch::run(&settings),
+        Command::Check(settings) => check::run(&settings),
         Command::Trace(settings) => trace::run(&settings),
         Command::Explain { term } => explain(&term),
         Command::Diff { before, after, format } => reports::diff(&before, &after, format),

@@ -1,19 +1,22 @@
 //! The main job: probe, check, advise, report.
 
 use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::repeat;
 use super::round::{Parts, Round};
 use super::scan::scan;
 use super::sources::sources;
-use crate::check::{CheckOptions, Checks, PluginChoice};
+use crate::check::{Assigned, CheckOptions, Checks, PluginChoice};
 use crate::exit::{ExitStatus, Tally};
+use crate::expect::Resolved;
 use crate::model::Note;
 use crate::net::SourceBinding;
 use crate::plan::{Plan, Settings as PlanSettings, interleave};
 use crate::render::{self, Progress, Renderer};
-use crate::report::Header;
+use crate::report::{Header, Report};
 use crate::settings::{Color, Format, PluginChoice as Chosen, ProbeSettings};
 
 /// Runs a probe to its end.
@@ -36,10 +39,24 @@ pub(super) fn run_into(
     settings: &ProbeSettings,
     renderer: Box<dyn Renderer>,
 ) -> Result<ExitStatus, String> {
+    run_with(settings, Vec::new(), renderer).map(|(status, _)| status)
+}
+
+/// Runs a probe with plugins of their own for some ports, and says what each name
+/// led to.
+///
+/// # Errors
+/// A sentence that says why it could not run.
+fn run_with(
+    settings: &ProbeSettings,
+    assigned: Vec<Assigned>,
+    renderer: Box<dyn Renderer>,
+) -> Result<(ExitStatus, HashMap<String, Resolved>), String> {
     let binding = SourceBinding { address: settings.source, interface: settings.interface.clone() };
-    let checks = checks(settings, binding.clone())?;
-    let sources = sources(&settings.targets, settings.family, settings.first_address)?;
+    let checks = checks(settings, assigned)?;
+    let mut sources = sources(&settings.targets, settings.family, settings.first_address)?;
     sources.remarks.iter().for_each(|remark| render::talk::note(remark));
+    let resolved = std::mem::take(&mut sources.resolved);
     let mut vantage = super::observe();
     vantage.name = settings.vantage.clone();
     let (mut net, sockets) =
@@ -91,10 +108,14 @@ pub(super) fn run_into(
         round.emit(outcome);
     }
     round.wait_for_checks();
-    round.finish(sources.unresolved)
+    Ok((round.finish(sources.unresolved)?, resolved))
 }
 
-fn checks(settings: &ProbeSettings, source: SourceBinding) -> Result<Checks, String> {
+/// The check stage as the user wants it.
+///
+/// # Errors
+/// A sentence with what to do.
+pub(super) fn checks(settings: &ProbeSettings, assigned: Vec<Assigned>) -> Result<Checks, String> {
     /// Time for one check: a TLS handshake and a few round trips on a slow path.
     const DEADLINE: Duration = Duration::from_secs(5);
     let plugins = &settings.plugins;
@@ -111,7 +132,8 @@ fn checks(settings: &ProbeSettings, source: SourceBinding) -> Result<Checks, Str
         settings: plugins.settings.clone(),
         secrets: plugins.secrets.iter().map(secret).collect(),
         deadline: settings.timeout.unwrap_or(DEADLINE).max(Duration::from_millis(100)),
-        source,
+        source: SourceBinding { address: settings.source, interface: settings.interface.clone() },
+        assigned,
         send_to: plugins.send_to.clone(),
         record: plugins.record.clone(),
         allow: plugins.allow.clone(),
@@ -134,17 +156,54 @@ fn plan_settings(settings: &ProbeSettings, sockets: usize, seed: u64) -> PlanSet
     }
 }
 
+/// What a run measured, kept for what comes after it.
+pub(super) struct Measured {
+    /// As `--format json` would have written it.
+    pub report: Report,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What each name led to.
+    pub resolved: HashMap<String, Resolved>,
+}
+
+/// Runs a probe and keeps its report.
+///
+/// # Errors
+/// A sentence that says why it could not run.
+pub(super) fn measure(
+    settings: &ProbeSettings,
+    assigned: Vec<Assigned>,
+) -> Result<Measured, String> {
+    let text = Shared::default();
+    let style = render::Style::for_stdout(Some(false), false);
+    let renderer = render::renderer(render::Format::Json, style, Box::new(text.clone()));
+    let (status, resolved) = run_with(settings, assigned, renderer)?;
+    let bytes = std::mem::take(&mut *text.0.lock().unwrap_or_else(PoisonError::into_inner));
+    let report =
+        Report::read(&String::from_utf8_lossy(&bytes)).map_err(|error| error.to_string())?;
+    Ok(Measured { report, status, resolved })
+}
+
+/// Where a report is written that is read again.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The renderers of all formats that were asked for.
 ///
 /// # Errors
 /// A file that cannot be written, told before a packet leaves.
 fn renderer(settings: &ProbeSettings) -> Result<Box<dyn Renderer>, String> {
-    let color = match settings.color {
-        Color::Auto => None,
-        Color::Always => Some(true),
-        Color::Never => Some(false),
-    };
-    let style = render::Style::for_stdout(color, settings.explain);
+    let style = style(settings);
     let first = render::renderer(format(settings.format), style, render::stdout());
     if settings.outputs.is_empty() {
         return Ok(first);
@@ -159,7 +218,17 @@ fn renderer(settings: &ProbeSettings) -> Result<Box<dyn Renderer>, String> {
     Ok(render::several(all))
 }
 
-fn format(format: Format) -> render::Format {
+/// How the table looks.
+pub(super) fn style(settings: &ProbeSettings) -> render::Style {
+    let color = match settings.color {
+        Color::Auto => None,
+        Color::Always => Some(true),
+        Color::Never => Some(false),
+    };
+    render::Style::for_stdout(color, settings.explain)
+}
+
+pub(super) fn format(format: Format) -> render::Format {
     match format {
         Format::Table => render::Format::Table,
         Format::Json => render::Format::Json,

@@ -221,7 +221,7 @@ impl<'a> Round<'a> {
         if outcome.reason != Reason::NoResponse || outcome.endpoint.transport == Transport::Tcp {
             return;
         }
-        let service = match self.checks.service(&outcome.endpoint) {
+        let service = match self.checks.service(&outcome.endpoint, &outcome.target) {
             Some(plugin) => match &plugin.silence {
                 Silence::Normal(_) => Some(plugin.name.as_str()),
                 Silence::Unexpected => None,
@@ -269,7 +269,7 @@ impl Follow for Round<'_> {
     }
 
     fn keeps(&self, ask: &Ask) -> bool {
-        self.checks.wants(&ask.endpoint)
+        self.checks.wants(&ask.endpoint, &ask.target)
     }
 
     fn probed(&mut self, probed: Probed) {
@@ -289,7 +289,7 @@ impl Follow for Round<'_> {
             return;
         }
         self.note_silence(&mut outcome);
-        outcome.check = self.checks.take_fault(&ask.endpoint).map(Box::new);
+        outcome.check = self.checks.take_fault(&ask.endpoint, &ask.target).map(Box::new);
         match &mut self.untraced {
             Some(untraced)
                 if outcome.state == PortState::Filtered && untraced.len() < MOST_TRACES =>

@@ -1,8 +1,10 @@
 //! From targets to endpoints, lazily.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
+use crate::expect::Resolved;
 use crate::model::{Family, Transport, Unresolved};
 use crate::plan::Block;
 use crate::resolve::{Config, Resolution, resolve_names, zone_index};
@@ -21,6 +23,8 @@ pub(super) struct Sources {
     pub plural: Vec<Arc<str>>,
     /// What a reader must know of names that were found only in part.
     pub remarks: Vec<String>,
+    /// What each name led to.
+    pub resolved: HashMap<String, Resolved>,
 }
 
 /// Resolves names and makes blocks.
@@ -32,24 +36,14 @@ pub(super) fn sources(
     family: Family,
     first_address: bool,
 ) -> Result<Sources, String> {
-    let names: Vec<Arc<str>> = targets
-        .iter()
-        .filter_map(|t| match &t.host {
-            Host::Name(name) => Some(name.as_str().into()),
-            _ => None,
-        })
-        .collect();
-    // No configuration is read, and no runtime made, for addresses alone.
-    let mut answers = match names.is_empty() {
-        true => Vec::new(),
-        false => resolve_names(&Config::system(), &names, family)
-            .map_err(|e| format!("cannot resolve names: {e}"))?,
-    }
-    .into_iter();
+    let mut answers = lookups(targets, family)?;
     let mut all = Sources::default();
     for target in targets {
         match &target.host {
-            Host::Name(_) => all.add_name(target, answers.next(), first_address),
+            Host::Name(_) => {
+                let answer = answers.get_mut(&family_of(target, family)).and_then(Iterator::next);
+                all.add_name(target, answer, first_address);
+            }
             Host::Address { ip, zone } => {
                 let socket = with_zone(*ip, zone.as_deref())
                     .map_err(|error| format!("'{}': {error}", target.text))?;
@@ -64,11 +58,48 @@ pub(super) fn sources(
     Ok(all)
 }
 
+/// What became of names, in the order of the targets.
+type Answers = std::vec::IntoIter<Resolution>;
+
+/// The family that a target is looked up in.
+fn family_of(target: &TargetSpec, run: Family) -> Family {
+    if run == Family::Any { target.family } else { run }
+}
+
+/// Looks up all names, those of one family at once.
+fn lookups(targets: &[TargetSpec], family: Family) -> Result<HashMap<Family, Answers>, String> {
+    let mut names: HashMap<Family, Vec<Arc<str>>> = HashMap::new();
+    for target in targets {
+        if let Host::Name(name) = &target.host {
+            names.entry(family_of(target, family)).or_default().push(name.as_str().into());
+        }
+    }
+    // No configuration is read, and no runtime made, for addresses alone.
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let config = Config::system();
+    let mut answers = HashMap::new();
+    for (family, names) in names {
+        let found = resolve_names(&config, &names, family)
+            .map_err(|e| format!("cannot resolve names: {e}"))?;
+        answers.insert(family, found.into_iter());
+    }
+    Ok(answers)
+}
+
 impl Sources {
     fn add_name(&mut self, target: &TargetSpec, answer: Option<Resolution>, first: bool) {
         match answer {
             Some(Ok(found)) => {
                 let addresses = found.addresses;
+                self.resolved.insert(
+                    target.text.to_string(),
+                    Resolved {
+                        addresses: addresses.clone(),
+                        failed: found.failed.map(|(_, reason)| reason),
+                    },
+                );
                 if let Some((family, reason)) = found.failed {
                     self.remarks.push(format!(
                         "{}: its {} addresses could not be looked up: {}",
@@ -86,6 +117,8 @@ impl Sources {
                 self.add(target, Box::new(hosts.into_iter()), count as u64);
             }
             Some(Err(reason)) => {
+                let nothing = Resolved { addresses: Vec::new(), failed: Some(reason) };
+                self.resolved.insert(target.text.to_string(), nothing);
                 self.unresolved.push(Unresolved { target: target.text.clone(), reason });
             }
             // One answer comes for each name that was asked.

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{interrupt, probe};
@@ -30,7 +29,7 @@ fn watch(settings: &WatchSettings) -> Result<ExitStatus, String> {
     let mut last: Option<Report> = None;
     loop {
         let turn = Instant::now();
-        let report = look(settings)?;
+        let report = probe::measure(&settings.probe, Vec::new())?.report;
         if interrupt::is_asked() {
             return Ok(ExitStatus::Interrupted);
         }
@@ -61,30 +60,6 @@ fn watch(settings: &WatchSettings) -> Result<ExitStatus, String> {
             return Ok(ExitStatus::Interrupted);
         }
     }
-}
-
-/// Where a round's report is written.
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// One round, as the report that `--format json` would have written.
-fn look(settings: &WatchSettings) -> Result<Report, String> {
-    let text = Shared::default();
-    let style = render::Style::for_stdout(Some(false), false);
-    let renderer = render::renderer(render::Format::Json, style, Box::new(text.clone()));
-    probe::run_into(&settings.probe, renderer)?;
-    let bytes = std::mem::take(&mut *text.0.lock().unwrap_or_else(PoisonError::into_inner));
-    Report::read(&String::from_utf8_lossy(&bytes)).map_err(|error| error.to_string())
 }
 
 fn is_reached(until: Until, report: &Report) -> bool {

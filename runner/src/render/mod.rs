@@ -6,6 +6,7 @@
 //! reaches a terminal.
 
 mod background;
+pub mod check;
 pub mod compare;
 mod escape;
 pub mod explain;

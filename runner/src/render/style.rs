@@ -2,6 +2,7 @@ use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style as Paint};
 
+use crate::expect::Status;
 use crate::model::{Health, PortState};
 
 /// How the table looks.
@@ -58,6 +59,16 @@ impl Style {
             Health::Degraded => self.paint(AnsiColor::Yellow.on_default(), text),
             Health::Unhealthy => self.paint(AnsiColor::Red.on_default(), text),
             Health::Unknown => text.to_string(),
+        }
+    }
+
+    /// What became of an expectation, in its colour.
+    pub(super) fn status(&self, status: Status, text: &str) -> String {
+        match status {
+            Status::AsExpected => self.paint(AnsiColor::Green.on_default(), text),
+            Status::Differs => self.paint(AnsiColor::Red.on_default(), text),
+            Status::NotMeasured => self.paint(AnsiColor::Yellow.on_default(), text),
+            Status::Skipped => self.faint(text),
         }
     }
 

@@ -242,7 +242,7 @@ fn cut(text: &str, width: usize) -> String {
 }
 
 /// Breaks text at spaces into lines of at most `width` columns.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let fits =

@@ -16,7 +16,9 @@ use std::time::Duration;
 use clap::Parser;
 
 pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, Lang, ReportFormat, Until};
-use crate::cli::{Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs};
+use crate::cli::{
+    CheckArgs, Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs,
+};
 use crate::model::{Family, SideEffect, Transport};
 use crate::target::{Host, TargetSpec, parse_words};
 
@@ -27,6 +29,8 @@ pub enum Command {
     Probe(Box<ProbeSettings>),
     /// Probe again and again.
     Watch(Box<WatchSettings>),
+    /// Hold what is there against a file.
+    Check(Box<CheckSettings>),
     /// Find where packets die.
     Trace(Box<TraceSettings>),
     /// Show the plugins that are there.
@@ -157,7 +161,7 @@ pub struct PluginSettings {
 }
 
 /// Everything about a probe.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ProbeSettings {
     /// What to probe; never empty, every target with ports.
     pub targets: Vec<TargetSpec>,
@@ -250,6 +254,17 @@ pub struct WatchSettings {
     pub on_change: Option<String>,
 }
 
+/// Everything about a check.
+#[derive(Debug)]
+pub struct CheckSettings {
+    /// How to probe; its targets come from the file.
+    pub probe: ProbeSettings,
+    /// What is expected; none to write such a file of the probe's targets.
+    pub file: Option<PathBuf>,
+    /// Show what is as expected, too.
+    pub all: bool,
+}
+
 /// Everything about a trace.
 #[derive(Debug)]
 pub struct TraceSettings {
@@ -274,6 +289,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
         None => once(typed.probe).map(|p| Command::Probe(Box::new(p))),
         Some(Typed::Probe(args)) => once(*args).map(|p| Command::Probe(Box::new(p))),
         Some(Typed::Watch(args)) => watch(*args).map(|w| Command::Watch(Box::new(w))),
+        Some(Typed::Check(args)) => check(*args).map(|c| Command::Check(Box::new(c))),
         Some(Typed::Trace(args)) => trace(*args).map(|t| Command::Trace(Box::new(t))),
         Some(Typed::Plugin(PluginCommand::List { plugin_dir })) => {
             Ok(Command::PluginList { dirs: read::folders(plugin_dir)? })
@@ -349,14 +365,32 @@ fn watch(args: WatchArgs) -> Result<WatchSettings, SettingsError> {
     })
 }
 
+fn check(mut args: CheckArgs) -> Result<CheckSettings, SettingsError> {
+    if args.init {
+        return Ok(CheckSettings { probe: once(args.probe)?, file: None, all: false });
+    }
+    let words = std::mem::take(&mut args.probe.words);
+    let [file] = words.as_slice() else { return Err(SettingsError::OneFile) };
+    if !args.probe.targets.is_empty() {
+        return Err(SettingsError::Alone { option: "--targets", with: "check --init" });
+    }
+    let file = Some(file.into());
+    Ok(CheckSettings { probe: probe_of(args.probe, Vec::new())?, file, all: args.all })
+}
+
 fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
     let mut targets = parse_words(&args.words)?;
     for file in &args.targets {
         targets.extend(read::target_file(file)?);
     }
-    if targets.is_empty() {
-        return Err(SettingsError::NothingToProbe);
+    match targets.is_empty() {
+        true => Err(SettingsError::NothingToProbe),
+        false => probe_of(args, targets),
     }
+}
+
+/// Everything but the targets, which come from elsewhere.
+fn probe_of(args: ProbeArgs, targets: Vec<TargetSpec>) -> Result<ProbeSettings, SettingsError> {
     let family = family(args.ipv4, args.ipv6);
     fits(family, &targets, args.source)?;
     let plugins = PluginSettings {

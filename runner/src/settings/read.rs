@@ -50,6 +50,11 @@ pub enum SettingsError {
         /// The one that is missing.
         with: &'static str,
     },
+    /// A check takes one file.
+    #[error(
+        "check takes one file, for example portscan check expected.toml; 'check --init HOST:PORTS' prints one to begin with"
+    )]
+    OneFile,
     /// A trace takes one endpoint.
     #[error("trace takes one host and one port, for example portscan trace example.com 443")]
     OneEndpoint,

@@ -26,6 +26,8 @@ pub use port::{PortSpec, parse_ports, service_port};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::model::Family;
+
 /// What to probe: hosts, and ports on each of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetSpec {
@@ -35,6 +37,8 @@ pub struct TargetSpec {
     pub host: Host,
     /// What, in the user's order, without repetition. Empty when none was given.
     pub ports: Arc<[PortSpec]>,
+    /// Which addresses of a name count; the run may want fewer.
+    pub family: Family,
 }
 
 /// Why a text is no target.
@@ -101,7 +105,8 @@ pub fn parse_target(text: &str) -> Result<TargetSpec, TargetError> {
         Some(ports) => parse_ports(ports)?,
         None => Vec::new(),
     };
-    Ok(TargetSpec { text: host.into(), host: Host::parse(host)?, ports: ports.into() })
+    let (text, host) = (host.into(), Host::parse(host)?);
+    Ok(TargetSpec { text, host, ports: ports.into(), family: Family::Any })
 }
 
 /// Reads the words of a command line: `HOST PORT...`, or targets that name

@@ -71,6 +71,7 @@ pub fn unbound(mood: Unbound) -> Option<Server> {
         "unbound.conf",
         format!(
             "server:\n  interface: {ip}\n  port: {port}\n  access-control: 127.0.0.0/8 {access}\n  \
+             access-control: 10.99.0.0/16 {access}\n  \
              directory: \"{folder}\"\n  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n  \
              use-syslog: no\n  logfile: \"\"\n  do-daemonize: no\n  do-not-query-localhost: no\n  \
              module-config: \"iterator\"\n  num-threads: 1\n  local-data: \"ok.test. A 192.0.2.1\"\n\

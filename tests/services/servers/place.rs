@@ -1,7 +1,21 @@
 //! Where a server listens: a loopback address of its own.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+thread_local! {
+    /// Where the next server of this thread is to listen.
+    static NEXT: Cell<Option<SocketAddr>> = const { Cell::new(None) };
+}
+
+/// Makes `start` start its server at this place, in the thread's own network.
+pub fn at<T>(place: SocketAddr, start: impl FnOnce() -> T) -> T {
+    NEXT.set(Some(place));
+    let started = start();
+    NEXT.set(None);
+    started
+}
 
 /// Reserves a port on a loopback address that no other server of any test run
 /// uses, free for both transports.
@@ -15,6 +29,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// # Panics
 /// When a hundred places in a row are taken.
 pub fn reserve() -> SocketAddr {
+    if let Some(place) = NEXT.take() {
+        return place;
+    }
     static COUNT: AtomicU32 = AtomicU32::new(0);
     (0..100)
         .map(|_| nth_place(COUNT.fetch_add(1, Ordering::Relaxed)))

@@ -82,6 +82,7 @@ fn start(mood: Postgres, identity: Option<MakeIdentity>) -> Option<Server> {
 const HBA: &str = "\
 host all trusted 127.0.0.0/8 trust
 host all all     127.0.0.0/8 scram-sha-256
+host all all     10.99.0.0/16 scram-sha-256
 ";
 
 fn configuration(mood: Postgres, recipe: &Recipe) -> String {

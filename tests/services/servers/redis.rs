@@ -20,7 +20,7 @@ pub fn redis(mood: Redis) -> Option<Server> {
     let recipe = Recipe::new("redis");
     let place = recipe.place();
     let mut config = format!(
-        "bind {}\nport {}\ndir {}\nsave \"\"\nappendonly no\n",
+        "bind {}\nport {}\ndir {}\nsave \"\"\nappendonly no\nprotected-mode no\n",
         place.ip(),
         place.port(),
         recipe.folder().display()

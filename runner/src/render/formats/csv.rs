@@ -66,7 +66,8 @@ fn cells(row: &EndpointRow<'_>) -> [String; 17] {
     ]
 }
 
-fn harmless(cell: &str) -> String {
+/// A cell that no spreadsheet takes for a formula.
+pub fn harmless(cell: &str) -> String {
     let text = plain(cell);
     match text.starts_with(['=', '+', '-', '@']) {
         true => format!("'{text}"),

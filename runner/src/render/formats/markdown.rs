@@ -43,7 +43,7 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Text that means nothing but itself in a table's cell.
-fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
     for c in plain(text).chars() {
         match c {

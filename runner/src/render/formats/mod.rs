@@ -19,11 +19,11 @@ use crate::model::{Health, Outcome, PortState};
 use crate::render::background::Rows as _;
 use crate::report::{EndpointRow, Footer, Header, Report};
 
-pub(super) use self::csv::csv;
+pub(super) use self::csv::{csv, harmless};
 pub(super) use html::html;
 pub(super) use junit::junit;
-pub(super) use markdown::markdown;
-pub(super) use nagios::nagios;
+pub(super) use markdown::{cell, markdown};
+pub(super) use nagios::{nagios, safe};
 pub(super) use nmap::nmap;
 pub(super) use prometheus::prometheus;
 pub(super) use tap::tap;

@@ -50,6 +50,6 @@ pub fn nagios(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A bar would begin the performance data.
-fn safe(text: &str) -> String {
+pub fn safe(text: &str) -> String {
     plain(text).replace("open|filtered", "open-or-filtered").replace('|', "/")
 }
