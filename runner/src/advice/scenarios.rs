@@ -176,6 +176,35 @@ fn every_rule_speaks_in_its_scenario() {
     insta::assert_snapshot!(text);
 }
 
+/// docs/TROUBLESHOOTING.md, from the rules and their scenarios.
+fn manual() -> String {
+    let mut text = String::from(
+        "# What to do next\n\n\
+         Under every row that is not fine stand one or two sentences, each from a rule over the evidence. These are all rules, in the\n\
+         order in which they are asked, with what each looks at and what it says in a made-up case. Written from\n\
+         `runner/src/advice/mod.rs` by its tests (`PORTSCAN_WRITE_DOCS=1 cargo test --lib advice`).\n",
+    );
+    for rule in RULES {
+        text += &format!("\n## {}\n\n{}.\n\n", rule.name, rule.about);
+        for (title, row, world) in scenarios() {
+            for (_, said) in applied(&row, &world).iter().filter(|(name, _)| *name == rule.name) {
+                text += &format!("- {title}: `{} ({})`: {said}\n", row.state, row.reason);
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn the_manual_is_what_the_rules_say() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/TROUBLESHOOTING.md");
+    if std::env::var_os("PORTSCAN_WRITE_DOCS").is_some() {
+        std::fs::write(path, manual()).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(written == manual(), "PORTSCAN_WRITE_DOCS=1 cargo test --lib advice writes it anew");
+}
+
 #[test]
 fn no_rule_is_without_a_scenario() {
     let seen: BTreeSet<&str> = scenarios()

@@ -8,8 +8,10 @@
 mod plugins;
 
 use std::io::Cursor;
+use std::path::Path;
 
-use portscan::{check, fuzzing, host, report, target};
+use portscan::model::Transport;
+use portscan::{check, expect, fuzzing, host, report, target};
 use portscan_plugin::transcript::{Step, Transcript};
 
 pub use plugins::{dialogues, judges};
@@ -28,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     ("transcript", transcript),
     ("pins", pins),
     ("escape", escape),
+    ("expectations", expectations),
     ("settings", settings),
     ("judges", judges),
     ("dialogues", dialogues),
@@ -99,6 +102,41 @@ pub fn pins(data: &[u8]) {
 pub fn escape(data: &[u8]) {
     let escaped = fuzzing::escaped(&String::from_utf8_lossy(data));
     assert!(!escaped.chars().any(|c| c.is_control() && c != '\n'), "{escaped:?}");
+}
+
+/// Plugins for a file of expectations: none.
+struct NoPlugins;
+
+impl expect::Known for NoPlugins {
+    fn plugins(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn findings(&self, _: &str) -> Option<Vec<&str>> {
+        None
+    }
+
+    fn by_itself(&self, _: u16, _: Transport) -> Option<String> {
+        None
+    }
+
+    fn speaks(&self, _: &str, _: Transport) -> bool {
+        true
+    }
+
+    fn setting(&self, _: &str, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// A file of expected states. What is wrong with it is told with its place.
+pub fn expectations(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut once = Some(text.to_owned());
+    let mut read = |_: &Path| once.take().ok_or_else(|| "there is one file".to_owned());
+    if let Err(wrong) = expect::read(Path::new("fuzz.toml"), &mut read, &NoPlugins) {
+        assert!(wrong.to_string().contains("fuzz.toml:"), "{wrong}");
+    }
 }
 
 /// Values of options.
