@@ -44,6 +44,9 @@ pub struct Cli {
 pub enum Command {
     /// Probe targets (the default; needed only for a host named like a command)
     Probe(Box<ProbeArgs>),
+    /// Look at an audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Probe again and again, and show what changes
     Watch(Box<WatchArgs>),
     /// Hold what is there against a file that says what ought to be
@@ -217,6 +220,24 @@ pub enum Lang {
     Python,
 }
 
+/// What to do with an audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Find edited, removed and moved entries, and a tail that was cut
+    Verify {
+        /// The log
+        log: PathBuf,
+        /// The last entry that is known, as 'audit head' printed it
+        #[arg(long, value_name = "NUMBER:SHA-256")]
+        head: Option<String>,
+    },
+    /// Print the last entry's number and digest, to be kept elsewhere
+    Head {
+        /// The log
+        log: PathBuf,
+    },
+}
+
 /// What watching needs.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
@@ -347,6 +368,12 @@ pub struct ProbeArgs {
     /// Show all evidence and what plugins say of their work
     #[arg(long, help_heading = "Output")]
     pub explain: bool,
+    /// Append who probed what, why and with which result to this log (docs/AUDIT.md)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub audit: Option<PathBuf>,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT", requires = "audit", help_heading = "Output")]
+    pub reason: Option<String>,
     /// No progress line
     #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,

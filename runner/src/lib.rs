@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod settings;
 
 pub mod advice;
+pub mod audit;
 pub mod author;
 pub mod check;
 pub mod compare;

@@ -209,6 +209,11 @@ impl Checks {
         })
     }
 
+    /// The plugins that may run.
+    pub fn chosen(&self) -> impl Iterator<Item = &catalog::Plugin> {
+        self.selection.plugins()
+    }
+
     /// Whether no plugin can ever apply.
     pub fn is_idle(&self) -> bool {
         self.selection.is_empty()

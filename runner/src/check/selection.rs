@@ -149,6 +149,14 @@ impl Selection {
         Some(std::iter::once(first).chain(applying).find(own).unwrap_or(first))
     }
 
+    /// The plugins, each once.
+    pub(super) fn plugins(&self) -> impl Iterator<Item = &Plugin> {
+        let assigned = self.assigned.values().flatten().map(|(_, chosen)| chosen);
+        let mut seen = std::collections::BTreeSet::new();
+        let all = self.chosen.iter().chain(assigned).map(|chosen| &*chosen.plugin);
+        all.filter(move |plugin| seen.insert(plugin.metadata.name.clone()))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.chosen.is_empty() && self.assigned.is_empty()
     }

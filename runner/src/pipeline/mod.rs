@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`run`]: one line per command.
 
+mod audit;
 mod check;
 mod install;
 mod interrupt;
@@ -42,6 +43,8 @@ pub fn run(command: Command) -> ExitStatus {
         Command::PluginRemove { name } => install::remove(&name),
         Command::PluginUpdate { names } => install::update(&names),
         Command::PluginPublish { file, place } => install::publish(&file, &place),
+        Command::AuditVerify { log, head } => audit::verify(&log, head.as_ref()),
+        Command::AuditHead { log } => audit::head(&log),
         Command::PluginTest(settings) => rehearse::run(&settings),
         Command::PluginBuild { dir, output } => plugins::build(&dir, output),
     }

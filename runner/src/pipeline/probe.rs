@@ -54,15 +54,23 @@ fn run_with(
 ) -> Result<(ExitStatus, HashMap<String, Resolved>), String> {
     let binding = SourceBinding { address: settings.source, interface: settings.interface.clone() };
     let checks = checks(settings, assigned)?;
+    let mut vantage = super::observe();
+    vantage.name = settings.vantage.clone();
+    let header = Header { started: jiff::Timestamp::now(), vantage: vantage.clone() };
+    // Before a packet leaves, the questions for names included.
+    let renderer = match &settings.audit {
+        Some(log) => {
+            let audited = super::audit::begin(log, settings, &checks, &header)?;
+            render::several(vec![audited, renderer])
+        }
+        None => renderer,
+    };
     let mut sources = sources(&settings.targets, settings.family, settings.first_address)?;
     sources.remarks.iter().for_each(|remark| render::talk::note(remark));
     let resolved = std::mem::take(&mut sources.resolved);
-    let mut vantage = super::observe();
-    vantage.name = settings.vantage.clone();
     let (mut net, sockets) =
         super::live_net(settings.max_in_flight, binding).map_err(|e| format!("no network: {e}"))?;
     super::interrupt::watch(net.stop());
-    let header = Header { started: jiff::Timestamp::now(), vantage: vantage.clone() };
     let mut tally = Tally::default();
     sources.unresolved.iter().for_each(|_| tally.add_unresolved());
     let seed = super::unpredictable_seed();

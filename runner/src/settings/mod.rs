@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use clap::Parser;
 
-pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, Lang, ReportFormat, Until};
+use crate::audit::Head;
 use crate::cli::{
-    CheckArgs, Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs,
+    AuditCommand, CheckArgs, Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs,
 };
+pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, Lang, ReportFormat, Until};
 use crate::model::{Family, SideEffect, Transport};
 use crate::target::{Host, TargetSpec, parse_words};
 
@@ -54,6 +55,18 @@ pub enum Command {
     },
     /// Rehearse a plugin.
     PluginTest(RehearsalSettings),
+    /// Look through an audit log.
+    AuditVerify {
+        /// The log.
+        log: PathBuf,
+        /// The last entry that is known.
+        head: Option<Head>,
+    },
+    /// The last entry of an audit log.
+    AuditHead {
+        /// The log.
+        log: PathBuf,
+    },
     /// Install a plugin.
     PluginAdd {
         /// Where it comes from.
@@ -203,6 +216,10 @@ pub struct ProbeSettings {
     pub color: Color,
     /// What the user calls this place.
     pub vantage: Option<String>,
+    /// Where to write down what is done.
+    pub audit: Option<PathBuf>,
+    /// Why it is done.
+    pub reason: Option<String>,
     /// Give advice.
     pub advice: bool,
     /// Show all evidence.
@@ -325,6 +342,11 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
         Some(Typed::Plugin(PluginCommand::Build { dir, output })) => {
             Ok(Command::PluginBuild { dir, output })
         }
+        Some(Typed::Audit(AuditCommand::Verify { log, head })) => {
+            let head = head.as_deref().map(value::head).transpose()?;
+            Ok(Command::AuditVerify { log, head })
+        }
+        Some(Typed::Audit(AuditCommand::Head { log })) => Ok(Command::AuditHead { log }),
         Some(Typed::Explain { term }) => Ok(Command::Explain { term }),
         Some(Typed::Diff { before, after, format }) => Ok(Command::Diff { before, after, format }),
         Some(Typed::Compare { reports, format }) => Ok(Command::Compare { reports, format }),
@@ -429,6 +451,8 @@ fn probe_of(args: ProbeArgs, targets: Vec<TargetSpec>) -> Result<ProbeSettings, 
         outputs: args.output.iter().map(|text| value::output(text)).collect::<Result<_, _>>()?,
         color: args.color,
         vantage: args.vantage,
+        audit: args.audit,
+        reason: args.reason,
         advice: !args.no_advice,
         explain: args.explain,
         quiet: args.quiet,

@@ -4,6 +4,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::{Format, SettingsError};
+use crate::audit::Head;
 use crate::model::{SideEffect, Transport};
 
 /// Reads `250ms`, `3s`, `1.5s`, `2m`. A bare number is refused: seconds and
@@ -86,6 +87,15 @@ pub(super) fn side_effect(text: &str) -> Result<SideEffect, SettingsError> {
             expected: "'state' or 'hardware'",
         }),
     }
+}
+
+/// An audit log's head.
+pub(super) fn head(text: &str) -> Result<Head, SettingsError> {
+    text.parse().map_err(|expected| SettingsError::Value {
+        name: "--head".into(),
+        value: text.into(),
+        expected,
+    })
 }
 
 /// A port of `--send-to`, with its transport; TCP without one.
