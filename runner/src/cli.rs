@@ -371,6 +371,12 @@ pub struct ProbeArgs {
     /// Append who probed what, why and with which result to this log (docs/AUDIT.md)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub audit: Option<PathBuf>,
+    /// What may be probed, when, how fast (repeatable) [default: scope.toml here and at home]
+    #[arg(long, value_name = "FILE", help_heading = "Addresses")]
+    pub scope: Vec<PathBuf>,
+    /// Many addresses outside private networks: yes, I may probe them
+    #[arg(long, help_heading = "Addresses")]
+    pub i_am_authorised: bool,
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT", requires = "audit", help_heading = "Output")]
     pub reason: Option<String>,

@@ -33,5 +33,6 @@ pub mod probe;
 pub mod render;
 pub mod report;
 pub mod resolve;
+pub mod scope;
 pub mod target;
 pub mod vantage;

@@ -8,4 +8,5 @@ mod formats;
 mod help;
 mod reports;
 mod run;
+mod scope;
 mod watch;

@@ -65,7 +65,8 @@ fn run_with(
         }
         None => renderer,
     };
-    let mut sources = sources(&settings.targets, settings.family, settings.first_address)?;
+    let mut sources =
+        sources(&settings.targets, settings.family, settings.first_address, &settings.guard)?;
     sources.remarks.iter().for_each(|remark| render::talk::note(remark));
     let resolved = std::mem::take(&mut sources.resolved);
     let (mut net, sockets) =
@@ -80,8 +81,12 @@ fn run_with(
     let mut series = HashMap::new();
     for _ in 1..settings.count {
         // Names are asked again each round: an address that comes and goes is one of the answers.
-        let again =
-            super::sources::sources(&settings.targets, settings.family, settings.first_address)?;
+        let again = super::sources::sources(
+            &settings.targets,
+            settings.family,
+            settings.first_address,
+            &settings.guard,
+        )?;
         let endpoints = Box::new(interleave(again.blocks.into_iter()));
         let mut plan = Plan::new(plan_settings(settings, sockets, seed));
         let asks = (&checks, seed);

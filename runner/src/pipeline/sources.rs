@@ -8,6 +8,7 @@ use crate::expect::Resolved;
 use crate::model::{Family, Transport, Unresolved};
 use crate::plan::Block;
 use crate::resolve::{Config, Resolution, resolve_names, zone_index};
+use crate::scope::{Guard, Refusal};
 use crate::target::{Host, TargetSpec};
 
 /// Everything there is to probe.
@@ -35,7 +36,20 @@ pub(super) fn sources(
     targets: &[TargetSpec],
     family: Family,
     first_address: bool,
+    guard: &Guard,
 ) -> Result<Sources, String> {
+    let refused = |refusal: Refusal| refusal.to_string();
+    guard.is_time(minute_of_day()).map_err(refused)?;
+    let mut public = 0;
+    // What is written as addresses is refused before a name is asked for.
+    for target in targets {
+        let (first, last) = match &target.host {
+            Host::Name(_) => continue,
+            Host::Address { ip, .. } => (*ip, *ip),
+            Host::Range { first, last } => (*first, *last),
+        };
+        guard.admit(&target.text, first, last, &mut public).map_err(refused)?;
+    }
     let mut answers = lookups(targets, family)?;
     let mut all = Sources::default();
     for target in targets {
@@ -55,7 +69,18 @@ pub(super) fn sources(
             }
         }
     }
+    for (name, found) in &all.resolved {
+        for address in &found.addresses {
+            guard.admit(name, *address, *address, &mut public).map_err(refused)?;
+        }
+    }
     Ok(all)
+}
+
+/// Minutes since midnight, local time.
+fn minute_of_day() -> u16 {
+    let now = jiff::ZonedDateTime::now();
+    now.hour() as u16 * 60 + now.minute() as u16
 }
 
 /// What became of names, in the order of the targets.

@@ -31,7 +31,8 @@ pub(super) fn run(settings: &TraceSettings) -> ExitStatus {
 }
 
 fn try_run(settings: &TraceSettings) -> Result<ExitStatus, String> {
-    let sources = sources(std::slice::from_ref(&settings.target), settings.family, false)?;
+    let sources =
+        sources(std::slice::from_ref(&settings.target), settings.family, false, &settings.guard)?;
     if let Some(name) = sources.unresolved.first() {
         return Err(format!("{}: unresolved: {}", name.target, name.reason.name()));
     }

@@ -3,6 +3,7 @@
 //! Reads target files and secrets, and nothing else. Start reading at
 //! [`from_args`].
 
+mod command;
 mod read;
 mod value;
 
@@ -15,123 +16,14 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::audit::Head;
 use crate::cli::{
     AuditCommand, CheckArgs, Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs,
 };
 pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, Lang, ReportFormat, Until};
 use crate::model::{Family, SideEffect, Transport};
+use crate::scope::Guard;
 use crate::target::{Host, TargetSpec, parse_words};
-
-/// What the user wants done.
-#[derive(Debug)]
-pub enum Command {
-    /// Probe and check.
-    Probe(Box<ProbeSettings>),
-    /// Probe again and again.
-    Watch(Box<WatchSettings>),
-    /// Hold what is there against a file.
-    Check(Box<CheckSettings>),
-    /// Find where packets die.
-    Trace(Box<TraceSettings>),
-    /// Show the plugins that are there.
-    PluginList {
-        /// Folders to look in.
-        dirs: Vec<PathBuf>,
-    },
-    /// Show one plugin.
-    PluginShow {
-        /// Its name or file.
-        plugin: String,
-        /// Folders to look in.
-        dirs: Vec<PathBuf>,
-    },
-    /// Begin a plugin.
-    PluginNew {
-        /// Its name.
-        name: String,
-        /// What it is written in.
-        lang: Lang,
-    },
-    /// Rehearse a plugin.
-    PluginTest(RehearsalSettings),
-    /// Look through an audit log.
-    AuditVerify {
-        /// The log.
-        log: PathBuf,
-        /// The last entry that is known.
-        head: Option<Head>,
-    },
-    /// The last entry of an audit log.
-    AuditHead {
-        /// The log.
-        log: PathBuf,
-    },
-    /// Install a plugin.
-    PluginAdd {
-        /// Where it comes from.
-        source: String,
-    },
-    /// Remove an installed plugin.
-    PluginRemove {
-        /// Its name.
-        name: String,
-    },
-    /// Fetch installed plugins again.
-    PluginUpdate {
-        /// Which; none is all.
-        names: Vec<String>,
-    },
-    /// Push a component.
-    PluginPublish {
-        /// The component.
-        file: PathBuf,
-        /// The registry's place.
-        place: String,
-    },
-    /// Say whether a plugin fits.
-    PluginDoctor {
-        /// A component or a crate's folder.
-        plugin: PathBuf,
-    },
-    /// Build a plugin.
-    PluginBuild {
-        /// The crate's folder.
-        dir: PathBuf,
-        /// Where the component goes.
-        output: Option<PathBuf>,
-    },
-    /// Explain a state or a reason.
-    Explain {
-        /// The term.
-        term: String,
-    },
-    /// Show what changed from one report to another.
-    Diff {
-        /// The earlier report.
-        before: PathBuf,
-        /// The later report.
-        after: PathBuf,
-        /// Output format.
-        format: ReportFormat,
-    },
-    /// Put reports side by side.
-    Compare {
-        /// The reports.
-        reports: Vec<PathBuf>,
-        /// Output format.
-        format: ReportFormat,
-    },
-    /// Keep a report, or hold one against a kept one.
-    Baseline(BaselineCommand),
-    /// Write a shell's completions.
-    Completions {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
-    /// Compile a component for a parent process of ours.
-    Compile,
-}
+pub use command::Command;
 
 /// Which plugins may run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,6 +108,8 @@ pub struct ProbeSettings {
     pub color: Color,
     /// What the user calls this place.
     pub vantage: Option<String>,
+    /// What may be probed at all.
+    pub guard: Guard,
     /// Where to write down what is done.
     pub audit: Option<PathBuf>,
     /// Why it is done.
@@ -287,6 +181,8 @@ pub struct CheckSettings {
 pub struct TraceSettings {
     /// One target with one port.
     pub target: TargetSpec,
+    /// What may be probed at all.
+    pub guard: Guard,
     /// Which addresses of a name count.
     pub family: Family,
     /// Most hops.
@@ -428,6 +324,7 @@ fn probe_of(args: ProbeArgs, targets: Vec<TargetSpec>) -> Result<ProbeSettings, 
         record: args.record,
         allow: args.allow.iter().map(|s| value::side_effect(s)).collect::<Result<_, _>>()?,
     };
+    let guard = read::guard(&args.scope, args.i_am_authorised)?;
     let duration =
         |name, text: &Option<String>| text.as_ref().map(|t| value::duration(name, t)).transpose();
     Ok(ProbeSettings {
@@ -437,7 +334,10 @@ fn probe_of(args: ProbeArgs, targets: Vec<TargetSpec>) -> Result<ProbeSettings, 
         timeout: duration("--timeout", &args.timeout)?,
         attempts: args.attempts,
         max_in_flight: args.max_in_flight,
-        rate: args.rate.as_deref().map(value::rate).transpose()?.flatten(),
+        rate: slower(
+            args.rate.as_deref().map(value::rate).transpose()?.flatten(),
+            guard.highest_rate(),
+        ),
         deadline: duration("--deadline", &args.deadline)?,
         source: args.source,
         interface: args.interface,
@@ -451,12 +351,21 @@ fn probe_of(args: ProbeArgs, targets: Vec<TargetSpec>) -> Result<ProbeSettings, 
         outputs: args.output.iter().map(|text| value::output(text)).collect::<Result<_, _>>()?,
         color: args.color,
         vantage: args.vantage,
+        guard,
         audit: args.audit,
         reason: args.reason,
         advice: !args.no_advice,
         explain: args.explain,
         quiet: args.quiet,
     })
+}
+
+/// The lower of two rates; none is no limit.
+fn slower(asked: Option<f64>, highest: Option<f64>) -> Option<f64> {
+    match (asked, highest) {
+        (Some(asked), Some(highest)) => Some(asked.min(highest)),
+        (asked, highest) => asked.or(highest),
+    }
 }
 
 fn trace(args: TraceArgs) -> Result<TraceSettings, SettingsError> {
@@ -469,6 +378,7 @@ fn trace(args: TraceArgs) -> Result<TraceSettings, SettingsError> {
     match targets.pop() {
         Some(target) if single => Ok(TraceSettings {
             target,
+            guard: read::guard(&[], false)?,
             family,
             max_hops: args.max_hops,
             timeout: value::duration("--timeout", &args.timeout)?,

@@ -1,7 +1,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use etcetera::BaseStrategy as _;
+
 use super::Secret;
+use crate::scope::{Guard, Scope};
 use crate::target::{FileError, TargetError, TargetSpec, parse_file};
 
 /// Largest target file. At 16 bytes a line that is four million targets;
@@ -68,6 +71,9 @@ pub enum SettingsError {
         /// What it should be.
         expected: &'static str,
     },
+    /// A scope has mistakes; a line each.
+    #[error("{0}")]
+    Scope(String),
     /// A secret is not where it should be.
     #[error("--secret {name}: {why}")]
     Secret {
@@ -89,6 +95,29 @@ pub(super) fn target_file(path: &Path) -> Result<Vec<TargetSpec>, SettingsError>
     };
     let bytes = bytes.map_err(unreadable)?;
     Ok(parse_file(&name, &String::from_utf8_lossy(&bytes))?)
+}
+
+/// Largest scope.
+const MAX_SCOPE: u64 = 1 << 20;
+
+/// The scopes that hold: those that are named, or the one of this directory and the
+/// one of this user.
+pub(super) fn guard(named: &[PathBuf], authorised: bool) -> Result<Guard, SettingsError> {
+    let user = etcetera::choose_base_strategy().ok();
+    let user = user.map(|base| base.config_dir().join("portscan").join("scope.toml"));
+    let usual = [Some(PathBuf::from("scope.toml")), user];
+    let usual = usual.into_iter().flatten().filter(|path| named.is_empty() && path.exists());
+    let mut scopes = Vec::new();
+    for path in named.iter().cloned().chain(usual) {
+        let name = path.display().to_string();
+        let unreadable = |error| SettingsError::Unreadable { path: name.clone(), error };
+        let bytes = std::fs::File::open(&path)
+            .and_then(|file| read_capped(file, MAX_SCOPE))
+            .map_err(unreadable)?;
+        let text = String::from_utf8_lossy(&bytes);
+        scopes.push(Scope::parse(&name, &text).map_err(SettingsError::Scope)?);
+    }
+    Ok(Guard::new(scopes, authorised))
 }
 
 /// Folders that the user named: each must be one that can be read.
