@@ -51,6 +51,9 @@ pub enum Command {
     Watch(Box<WatchArgs>),
     /// Hold what is there against a file that says what ought to be
     Check(Box<CheckArgs>),
+    /// Show options that are set by files and the environment
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Find the hop after which packets to a port die
     Trace(Box<TraceArgs>),
     /// List, show or build plugins
@@ -83,6 +86,11 @@ pub enum Command {
     /// Keep a JSON report under a name, and hold later ones against it
     #[command(subcommand)]
     Baseline(BaselineCommand),
+    /// Write manual pages, one for each command, into a folder
+    Man {
+        /// Where; it must be there
+        dir: PathBuf,
+    },
     /// Write completions for a shell, to be sourced from its start-up file
     Completions {
         /// The shell
@@ -218,6 +226,17 @@ pub enum Lang {
     Javascript,
     /// Python, by componentize-py from PyPI; 18 MB
     Python,
+}
+
+/// What to do with options that need not be typed.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every option that a file can set, with its value and where it comes from
+    Show {
+        /// With this profile: lan, wan, polite, or one of portscan.toml
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
+    },
 }
 
 /// What to do with an audit log.
@@ -371,6 +390,9 @@ pub struct ProbeArgs {
     /// Append who probed what, why and with which result to this log (docs/AUDIT.md)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub audit: Option<PathBuf>,
+    /// A set of options: lan, wan, polite, or one of portscan.toml
+    #[arg(long, value_name = "NAME", help_heading = "Timing")]
+    pub profile: Option<String>,
     /// What may be probed, when, how fast (repeatable) [default: scope.toml here and at home]
     #[arg(long, value_name = "FILE", help_heading = "Addresses")]
     pub scope: Vec<PathBuf>,

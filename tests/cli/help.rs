@@ -76,3 +76,32 @@ fn a_reader_that_goes_away_is_no_error() {
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
 }
+
+/// From the same definitions as --help; groff(1) reads them without a complaint.
+#[test]
+#[allow(clippy::print_stderr)]
+fn every_command_has_a_manual_page_that_groff_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    portscan("man .").dir(folder.path()).end().code(0).prints_nothing();
+    portscan("man /nonexistent").end().code(2).says("/nonexistent");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        let read = Command::new("groff").args(["-man", "-Tutf8", "-ww"]).arg(&path).output();
+        let Ok(read) = read else {
+            eprintln!("SKIPPED: help::manual_pages: groff is not installed (Debian: groff-base)");
+            let forbidden =
+                ["CI", "PORTSCAN_NO_SKIP"].iter().any(|n| std::env::var_os(n).is_some());
+            assert!(!forbidden, "it must not be skipped here");
+            return;
+        };
+        let said = String::from_utf8_lossy(&read.stderr);
+        assert!(said.is_empty(), "{}: {said}", path.display());
+        assert!(read.stdout.len() > 200, "{}", path.display());
+    }
+    for page in ["portscan.1", "portscan-watch.1", "portscan-plugin-test.1", "portscan-check.1"] {
+        assert!(names.iter().any(|name| name == page), "no {page} in {names:?}");
+    }
+    assert!(!names.iter().any(|name| name.contains("__compile")), "{names:?}");
+}

@@ -2,6 +2,7 @@
 //! with an environment of its own.
 
 mod check;
+mod config;
 mod errors;
 mod exit_codes;
 mod formats;

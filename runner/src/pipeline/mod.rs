@@ -20,6 +20,7 @@ mod watch;
 use crate::exit::ExitStatus;
 use crate::nearest::nearest;
 use crate::settings::Command;
+use crate::settings::config::Sourced;
 use crate::{host, render, settings, vantage};
 
 /// Does what the user asked for.
@@ -33,6 +34,7 @@ pub fn run(command: Command) -> ExitStatus {
         Command::Diff { before, after, format } => reports::diff(&before, &after, format),
         Command::Compare { reports, format } => reports::compare(&reports, format),
         Command::Baseline(command) => reports::baseline(&command),
+        Command::Man { dir } => man(&dir),
         Command::Completions { shell } => completions(shell),
         Command::Compile => compile(),
         Command::PluginList { dirs } => plugins::list(dirs),
@@ -43,6 +45,7 @@ pub fn run(command: Command) -> ExitStatus {
         Command::PluginRemove { name } => install::remove(&name),
         Command::PluginUpdate { names } => install::update(&names),
         Command::PluginPublish { file, place } => install::publish(&file, &place),
+        Command::ConfigShow { options } => config(&options),
         Command::AuditVerify { log, head } => audit::verify(&log, head.as_ref()),
         Command::AuditHead { log } => audit::head(&log),
         Command::PluginTest(settings) => rehearse::run(&settings),
@@ -59,6 +62,17 @@ fn compile() -> ExitStatus {
     }
 }
 
+/// Writes a manual page for each command.
+fn man(dir: &std::path::Path) -> ExitStatus {
+    match clap_mangen::generate_to(settings::definitions(), dir) {
+        Ok(()) => ExitStatus::AllOpen,
+        Err(error) => {
+            render::talk::error(&format!("{}: {error}", dir.display()));
+            ExitStatus::CannotRun
+        }
+    }
+}
+
 fn completions(shell: clap_complete::Shell) -> ExitStatus {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut settings::definitions(), "portscan", &mut text);
@@ -66,6 +80,34 @@ fn completions(shell: clap_complete::Shell) -> ExitStatus {
     // A closed pipe ends the output, not the meaning.
     let _ = out.write_all(&text).and_then(|()| out.flush());
     ExitStatus::AllOpen
+}
+
+/// Prints what options are set to, as a file that could be kept.
+fn config(options: &[(String, Option<Sourced>)]) -> ExitStatus {
+    let out = &mut *render::stdout();
+    let mut write = || -> std::io::Result<()> {
+        for (name, sourced) in options {
+            match sourced {
+                None => writeln!(out, "# {name} is not set")?,
+                Some(Sourced { values, source }) => {
+                    let quoted: Vec<String> = values.iter().map(|v| format!("{v:?}")).collect();
+                    let value = match &quoted[..] {
+                        [one] => one.clone(),
+                        all => format!("[{}]", all.join(", ")),
+                    };
+                    writeln!(out, "{name} = {value}  # {}", render::escape(source))?;
+                }
+            }
+        }
+        out.flush()
+    };
+    match write() {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            render::talk::error(&format!("cannot write: {error}"));
+            ExitStatus::CannotRun
+        }
+        _ => ExitStatus::AllOpen,
+    }
 }
 
 fn explain(term: &str) -> ExitStatus {

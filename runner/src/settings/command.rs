@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::config::Sourced;
 use super::{
     BaselineCommand, CheckSettings, Lang, ProbeSettings, RehearsalSettings, ReportFormat,
     TraceSettings, WatchSettings,
@@ -40,6 +41,11 @@ pub enum Command {
     },
     /// Rehearse a plugin.
     PluginTest(RehearsalSettings),
+    /// Show what options are set to.
+    ConfigShow {
+        /// Each option that a file can set, with its value.
+        options: Vec<(String, Option<Sourced>)>,
+    },
     /// Look through an audit log.
     AuditVerify {
         /// The log.
@@ -109,6 +115,11 @@ pub enum Command {
     },
     /// Keep a report, or hold one against a kept one.
     Baseline(BaselineCommand),
+    /// Write manual pages.
+    Man {
+        /// Where.
+        dir: PathBuf,
+    },
     /// Write a shell's completions.
     Completions {
         /// The shell.

@@ -4,6 +4,7 @@
 //! [`from_args`].
 
 mod command;
+pub mod config;
 mod read;
 mod value;
 
@@ -17,7 +18,8 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::cli::{
-    AuditCommand, CheckArgs, Cli, Command as Typed, PluginCommand, ProbeArgs, TraceArgs, WatchArgs,
+    AuditCommand, CheckArgs, Cli, Command as Typed, ConfigCommand, PluginCommand, ProbeArgs,
+    TraceArgs, WatchArgs,
 };
 pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, Lang, ReportFormat, Until};
 use crate::model::{Family, SideEffect, Transport};
@@ -197,7 +199,7 @@ pub struct TraceSettings {
 /// Clap's own (with their exit code: 0 for `--help`), or what cannot be made
 /// sense of.
 pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, SettingsError> {
-    let typed = Cli::try_parse_from(args)?;
+    let typed = Cli::try_parse_from(config::completed(args.collect())?)?;
     match typed.command {
         None => once(typed.probe).map(|p| Command::Probe(Box::new(p))),
         Some(Typed::Probe(args)) => once(*args).map(|p| Command::Probe(Box::new(p))),
@@ -243,10 +245,14 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
             Ok(Command::AuditVerify { log, head })
         }
         Some(Typed::Audit(AuditCommand::Head { log })) => Ok(Command::AuditHead { log }),
+        Some(Typed::Config(ConfigCommand::Show { profile })) => {
+            Ok(Command::ConfigShow { options: config::shown(profile.as_deref())? })
+        }
         Some(Typed::Explain { term }) => Ok(Command::Explain { term }),
         Some(Typed::Diff { before, after, format }) => Ok(Command::Diff { before, after, format }),
         Some(Typed::Compare { reports, format }) => Ok(Command::Compare { reports, format }),
         Some(Typed::Baseline(command)) => Ok(Command::Baseline(command)),
+        Some(Typed::Man { dir }) => Ok(Command::Man { dir }),
         Some(Typed::Completions { shell }) => Ok(Command::Completions { shell }),
         Some(Typed::Compile) => Ok(Command::Compile),
     }

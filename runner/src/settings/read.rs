@@ -71,6 +71,17 @@ pub enum SettingsError {
         /// What it should be.
         expected: &'static str,
     },
+    /// A file of options has mistakes; a line each.
+    #[error("{0}")]
+    Config(String),
+    /// No profile has this name.
+    #[error("there is no profile '{name}': known are {known}")]
+    Profile {
+        /// As typed.
+        name: String,
+        /// All that there are.
+        known: String,
+    },
     /// A scope has mistakes; a line each.
     #[error("{0}")]
     Scope(String),
@@ -158,7 +169,7 @@ pub(super) fn secret(text: &str) -> Result<(String, String, Secret), SettingsErr
     Ok((plugin.into(), name.into(), Secret(value)))
 }
 
-fn read_capped(reader: impl Read, most: u64) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_capped(reader: impl Read, most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(most + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > most {
