@@ -399,6 +399,9 @@ pub struct ProbeArgs {
     /// Many addresses outside private networks: yes, I may probe them
     #[arg(long, help_heading = "Addresses")]
     pub i_am_authorised: bool,
+    /// Go on where an earlier run stopped, whose rows are in this file; append the others
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub resume: Option<PathBuf>,
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT", requires = "audit", help_heading = "Output")]
     pub reason: Option<String>,

@@ -45,9 +45,13 @@ pub struct Tally {
 impl Tally {
     /// Takes one row into account.
     pub fn add(&mut self, outcome: &Outcome) {
-        let unhealthy =
-            outcome.check.as_ref().is_some_and(|c| c.conclusion.health == Health::Unhealthy);
-        match outcome.state {
+        self.add_row(outcome.state, outcome.check.as_ref().map(|c| c.conclusion.health));
+    }
+
+    /// Takes the row of an earlier run into account.
+    pub fn add_row(&mut self, state: PortState, health: Option<Health>) {
+        let unhealthy = health == Some(Health::Unhealthy);
+        match state {
             PortState::Unknown => self.not_measured = true,
             PortState::Open if !unhealthy => {}
             _ => self.not_open = true,

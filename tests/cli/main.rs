@@ -8,6 +8,7 @@ mod exit_codes;
 mod formats;
 mod help;
 mod reports;
+mod resume;
 mod run;
 mod scope;
 mod watch;

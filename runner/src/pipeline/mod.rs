@@ -11,6 +11,7 @@ mod probe;
 mod rehearse;
 mod repeat;
 mod reports;
+mod resume;
 mod round;
 pub mod scan;
 mod sources;

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::repeat;
+use super::resume::Earlier;
 use super::round::{Parts, Round};
 use super::scan::scan;
 use super::sources::sources;
 use crate::check::{Assigned, CheckOptions, Checks, PluginChoice};
-use crate::exit::{ExitStatus, Tally};
+use crate::exit::ExitStatus;
 use crate::expect::Resolved;
 use crate::model::Note;
 use crate::net::SourceBinding;
@@ -72,7 +73,8 @@ fn run_with(
     let (mut net, sockets) =
         super::live_net(settings.max_in_flight, binding).map_err(|e| format!("no network: {e}"))?;
     super::interrupt::watch(net.stop());
-    let mut tally = Tally::default();
+    let (earlier, renderer) = resumed(settings, renderer)?;
+    let mut tally = earlier.tally;
     sources.unresolved.iter().for_each(|_| tally.add_unresolved());
     let seed = super::unpredictable_seed();
     let is_own = |ip| vantage.is_own(ip);
@@ -98,14 +100,17 @@ fn run_with(
     let mut round = Round::new(Parts {
         series,
         trace: settings.trace,
-        endpoints: Box::new(interleave(sources.blocks.into_iter())),
+        total: sources.total.saturating_sub(earlier.count() as u64),
+        endpoints: Box::new(
+            interleave(sources.blocks.into_iter())
+                .filter(move |(_, target, endpoint)| !earlier.has(target, endpoint)),
+        ),
         checks,
         renderer,
         progress: Progress::new(settings.quiet),
         vantage: &vantage,
         advice: settings.advice,
         tally,
-        total: sources.total,
         seed,
         stop: net.stop(),
         plural: sources.plural,
@@ -122,6 +127,21 @@ fn run_with(
     }
     round.wait_for_checks();
     Ok((round.finish(sources.unresolved)?, resolved))
+}
+
+/// What an earlier run left, and a renderer that appends to it.
+fn resumed(
+    settings: &ProbeSettings,
+    renderer: Box<dyn Renderer>,
+) -> Result<(Earlier, Box<dyn Renderer>), String> {
+    let Some(path) = &settings.resume else { return Ok((Earlier::default(), renderer)) };
+    let (earlier, file) = super::resume::open(path)?;
+    if earlier.count() > 0 {
+        render::talk::note(&format!("{} endpoints have a row already", earlier.count()));
+    }
+    let style = render::Style { color: false, ..style(settings) };
+    let lines = render::renderer(render::Format::JsonLines, style, Box::new(file));
+    Ok((earlier, render::several(vec![lines, renderer])))
 }
 
 /// The check stage as the user wants it.

@@ -112,6 +112,8 @@ pub struct ProbeSettings {
     pub vantage: Option<String>,
     /// What may be probed at all.
     pub guard: Guard,
+    /// Rows of an earlier run, which this one goes on with.
+    pub resume: Option<PathBuf>,
     /// Where to write down what is done.
     pub audit: Option<PathBuf>,
     /// Why it is done.
@@ -267,8 +269,9 @@ pub fn definitions() -> clap::Command {
 const EVERY: Duration = Duration::from_secs(1);
 
 fn once(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
-    match (&args.every, args.count) {
-        (Some(_), 1) => Err(SettingsError::Alone { option: "--every", with: "--count" }),
+    match (&args.every, args.count, &args.resume) {
+        (Some(_), 1, _) => Err(SettingsError::Alone { option: "--every", with: "--count" }),
+        (_, 2.., Some(_)) => Err(SettingsError::Alone { option: "--resume", with: "one round" }),
         _ => probe(args),
     }
 }
@@ -277,6 +280,9 @@ fn watch(args: WatchArgs) -> Result<WatchSettings, SettingsError> {
     let within = args.within.as_ref().map(|t| value::duration("--within", t)).transpose()?;
     if within.is_some() && args.until.is_none() {
         return Err(SettingsError::Alone { option: "--within", with: "--until" });
+    }
+    if args.probe.resume.is_some() {
+        return Err(SettingsError::Alone { option: "--resume", with: "one probe, not watch" });
     }
     let probe = probe(args.probe)?;
     let every = probe.every;
@@ -292,6 +298,9 @@ fn watch(args: WatchArgs) -> Result<WatchSettings, SettingsError> {
 fn check(mut args: CheckArgs) -> Result<CheckSettings, SettingsError> {
     if args.init {
         return Ok(CheckSettings { probe: once(args.probe)?, file: None, all: false });
+    }
+    if args.probe.resume.is_some() {
+        return Err(SettingsError::Alone { option: "--resume", with: "one probe, not check" });
     }
     let words = std::mem::take(&mut args.probe.words);
     let [file] = words.as_slice() else { return Err(SettingsError::OneFile) };
@@ -358,6 +367,7 @@ fn probe_of(args: ProbeArgs, targets: Vec<TargetSpec>) -> Result<ProbeSettings, 
         color: args.color,
         vantage: args.vantage,
         guard,
+        resume: args.resume,
         audit: args.audit,
         reason: args.reason,
         advice: !args.no_advice,
