@@ -129,6 +129,7 @@ fn take_steps<N: Net>(plan: &mut Plan, net: &mut N) -> Turn {
 /// Judges a finished endpoint and writes its row.
 fn judged(finished: Finished, place: &Place<'_>, stream: Option<OwnedFd>) -> Probed {
     let question = Question {
+        first_sent: finished.first_sent,
         endpoint: finished.ask.endpoint,
         observations: &finished.observations,
         sent: finished.sent,

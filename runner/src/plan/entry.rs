@@ -73,6 +73,8 @@ pub struct Finished {
     pub observations: Vec<Observation>,
     /// Attempts that left this machine.
     pub sent: u16,
+    /// When the first attempt was made; the start of the run if none was.
+    pub first_sent: Moment,
     /// Packets that left: attempts and the kernel's SYN retransmissions.
     pub packets: u16,
     /// Packets that went unanswered although a later one was answered.
@@ -196,6 +198,7 @@ impl Entry {
         Finished {
             over: self.waited(now),
             sent: self.sent,
+            first_sent: self.first_sent().unwrap_or_default(),
             packets: self.sent.saturating_add(self.retransmits),
             lost: self.lost,
             invalid_answer: self.invalid_answer,

@@ -2,15 +2,21 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::errno;
-use crate::model::{Endpoint, IcmpError, Observation, PortState, Reason, Role, Signal, Transport};
+use crate::model::{
+    Endpoint, IcmpError, Moment, Observation, PortState, Reason, Role, Signal, Transport,
+};
 
-/// From when on a host-unreachable of our own making means that nobody
-/// answered ARP or neighbour discovery.
+/// How long after the first attempt a host-unreachable of our own making means
+/// that nobody answered ARP or neighbour discovery.
 ///
-/// The kernel asks three times, a second apart, and gives up after 3.05 s; a
-/// later packet in the same queue sees the end of that wait. The own firewall
-/// rejects within microseconds.
+/// The kernel asks three times, a second apart, and gives up after 3.05 s; then
+/// every packet in that neighbour's queue is told, in no order, and a packet
+/// that joined the queue late sees only the end of the wait.
 const NEIGHBOUR_WAIT: Duration = Duration::from_millis(900);
+
+/// An attempt that waited this long was not refused by the own firewall, which
+/// rejects within microseconds.
+const NO_REJECT: Duration = Duration::from_millis(25);
 
 /// All that is known of one endpoint when it is judged.
 #[derive(Clone, Copy)]
@@ -24,6 +30,8 @@ pub struct Question<'a> {
     pub cut_short: bool,
     /// Attempts that really left this machine.
     pub sent: u16,
+    /// When the first attempt was made.
+    pub first_sent: Moment,
     /// Whether an address belongs to this machine.
     pub is_own: &'a dyn Fn(IpAddr) -> bool,
 }
@@ -210,12 +218,14 @@ fn icmp_meaning(
     Some((strength, PortState::Filtered, reason))
 }
 
-/// Whether any error of our own making took as long as a failed neighbour
-/// discovery does. One slow attempt is enough: later ones share its end.
+/// Whether an error of our own making came as late as that of a failed
+/// neighbour discovery does.
 fn waited_for_neighbour(question: &Question<'_>) -> bool {
     question.observations.iter().any(|o| match &o.signal {
         Signal::Icmp(icmp) => {
-            role_of(question, icmp.from) == Role::Own && o.at.since(o.sent) >= NEIGHBOUR_WAIT
+            role_of(question, icmp.from) == Role::Own
+                && o.at.since(question.first_sent) >= NEIGHBOUR_WAIT
+                && o.at.since(o.sent) >= NO_REJECT
         }
         _ => false,
     })
@@ -224,7 +234,7 @@ fn waited_for_neighbour(question: &Question<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{IcmpFamily, Moment};
+    use crate::model::IcmpFamily;
     use proptest::prelude::*;
     use std::net::SocketAddr;
 
@@ -269,7 +279,14 @@ mod tests {
     fn judged(transport: Transport, observations: &[Observation], sent: u16) -> Judgement {
         let endpoint = Endpoint::new(SocketAddr::from((TARGET, 53)), transport);
         let is_own = |ip: IpAddr| ip == IpAddr::from(OWN);
-        judge(&Question { endpoint, observations, sent, cut_short: false, is_own: &is_own })
+        judge(&Question {
+            endpoint,
+            observations,
+            sent,
+            first_sent: Moment::START,
+            cut_short: false,
+            is_own: &is_own,
+        })
     }
 
     fn transport() -> impl Strategy<Value = Transport> {
@@ -293,6 +310,7 @@ mod tests {
                 endpoint,
                 observations,
                 sent: 2,
+                first_sent: at,
                 cut_short: true,
                 is_own: &|_| false,
             })
@@ -344,6 +362,34 @@ mod tests {
             let seen = [Observation { attempt: 0, sent: at, at, rtt: None, repeated: false, signal }];
             prop_assert_eq!(judged(transport, &seen, 0).state, PortState::Unknown);
         }
+    }
+
+    #[test]
+    fn an_error_of_our_own_is_a_missing_neighbour_when_it_came_late() {
+        let icmp = IcmpError {
+            family: IcmpFamily::V4,
+            kind: 3,
+            code: 1,
+            from: OWN.into(),
+            errno: libc::EHOSTUNREACH,
+        };
+        let told = |sent: u64, at: u64| {
+            let moment = |ms| Moment::START + Duration::from_millis(ms);
+            let seen = [Observation {
+                attempt: 4,
+                sent: moment(sent),
+                at: moment(at),
+                rtt: None,
+                repeated: false,
+                signal: Signal::Icmp(icmp),
+            }];
+            judged(Transport::Udp, &seen, 5).reason
+        };
+        assert_eq!(told(0, 3050), Reason::HostUnreach, "it waited all the time");
+        assert_eq!(told(2200, 3050), Reason::HostUnreach, "it joined the queue late");
+        assert_eq!(told(2200, 2201), Reason::LocalDenied, "the own firewall rejects at once");
+        assert_eq!(told(0, 1), Reason::LocalDenied, "the own firewall rejects at once");
+        assert_eq!(told(0, 300), Reason::LocalDenied, "no neighbour is given up so soon");
     }
 
     #[test]
