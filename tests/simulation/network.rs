@@ -8,7 +8,7 @@ use std::time::Duration;
 use portscan::model::{
     Endpoint, Farewell, Handle, IcmpError, IcmpFamily, Moment, Sent, Signal, Transport,
 };
-use portscan::net::{Arrival, Attempt, Net};
+use portscan::net::{Arrival, Attempt, Event as Told, Net};
 
 use crate::random::Random;
 use crate::world::{Behaviour, Budget, Peer, World};
@@ -16,6 +16,10 @@ use crate::world::{Behaviour, Budget, Peer, World};
 /// Something that happens later, in order of time.
 #[derive(Debug)]
 enum Event {
+    /// An attempt that was handed over leaves.
+    Departs { handle: u64 },
+    /// What was known of an attempt that was given up comes back.
+    Forgotten { key: u64, handle: u64 },
     /// The kernel sends a SYN (again).
     Syn { handle: u64, repeat: u8 },
     /// A packet reaches the target's side.
@@ -34,6 +38,8 @@ struct Listening {
 pub struct ScriptedNet {
     world: World,
     random: Random,
+    /// Packets are handed over and leave later, as with a pool of threads.
+    deferred: bool,
     now: Moment,
     events: BinaryHeap<Reverse<(Moment, u64)>>,
     payloads: HashMap<u64, Event>,
@@ -48,6 +54,7 @@ impl ScriptedNet {
     pub fn new(world: World) -> ScriptedNet {
         ScriptedNet {
             random: Random(world.seed ^ 0xFEED),
+            deferred: world.seed % 2 == 1,
             world,
             now: Moment::START,
             events: BinaryHeap::new(),
@@ -155,8 +162,35 @@ impl ScriptedNet {
         granted
     }
 
-    fn happen(&mut self, event: Event, arrivals: &mut Vec<Arrival>) {
+    /// A while in which a thread that does the work gets round to it.
+    fn soon(&mut self) -> Duration {
+        Duration::from_micros(self.random.below(2_000))
+    }
+
+    fn departs(&mut self, handle: u64) {
+        let Some(listening) = self.listening.get(&handle) else { return };
+        match listening.endpoint.transport {
+            Transport::Tcp => self.later(Duration::ZERO, Event::Syn { handle, repeat: 0 }),
+            Transport::Udp => self.leaves(handle),
+        }
+    }
+
+    fn forgets(&mut self, handle: u64) -> Farewell {
+        let retransmits = self.listening.remove(&handle).map_or(0, |l| l.retransmits);
+        Farewell { retransmits, invalid_answer: false }
+    }
+
+    fn happen(&mut self, event: Event, told: &mut Vec<Told>) {
         match event {
+            Event::Departs { handle } => {
+                let Some(listening) = self.listening.get(&handle) else { return };
+                let (key, sent) = (listening.key, Sent::Listening(Handle(handle)));
+                told.push(Told::Departed { key, sent, at: self.now });
+                self.departs(handle);
+            }
+            Event::Forgotten { key, handle } => {
+                told.push(Told::Forgotten { key, farewell: self.forgets(handle) });
+            }
             Event::Syn { handle, repeat } => {
                 let Some(listening) = self.listening.get_mut(&handle) else { return };
                 listening.retransmits = repeat;
@@ -169,7 +203,7 @@ impl ScriptedNet {
             Event::Signal { handle, signal } => {
                 let Some(listening) = self.listening.get(&handle) else { return };
                 let still = listening.endpoint.transport == Transport::Udp;
-                arrivals.push(Arrival {
+                told.push(Told::Arrived(Arrival {
                     key: listening.key,
                     at: self.now,
                     rtt: None,
@@ -177,7 +211,7 @@ impl ScriptedNet {
                     signal,
                     stream: None,
                     listening: still,
-                });
+                }));
                 if !still {
                     self.listening.remove(&handle);
                 }
@@ -191,24 +225,30 @@ impl Net for ScriptedNet {
         self.now
     }
 
-    fn send(&mut self, attempt: Attempt<'_>) -> Sent {
+    fn send(&mut self, attempt: Attempt<'_>) -> Option<Sent> {
         self.serial += 1;
         let handle = self.serial;
         let Attempt { key, endpoint, .. } = attempt;
         self.listening.insert(handle, Listening { key, endpoint, retransmits: 0 });
-        match endpoint.transport {
-            Transport::Tcp => self.later(Duration::ZERO, Event::Syn { handle, repeat: 0 }),
-            Transport::Udp => self.leaves(handle),
+        if self.deferred {
+            let soon = self.soon();
+            self.later(soon, Event::Departs { handle });
+            return None;
         }
-        Sent::Listening(Handle(handle))
+        self.departs(handle);
+        Some(Sent::Listening(Handle(handle)))
     }
 
-    fn forget(&mut self, handle: Handle) -> Farewell {
-        let retransmits = self.listening.remove(&handle.0).map_or(0, |l| l.retransmits);
-        Farewell { retransmits, invalid_answer: false }
+    fn forget(&mut self, key: u64, handle: Handle) -> Option<Farewell> {
+        if self.deferred {
+            let soon = self.soon();
+            self.later(soon, Event::Forgotten { key, handle: handle.0 });
+            return None;
+        }
+        Some(self.forgets(handle.0))
     }
 
-    fn wait(&mut self, until: Option<Moment>, arrivals: &mut Vec<Arrival>) {
+    fn wait(&mut self, until: Option<Moment>, told: &mut Vec<Told>) {
         loop {
             let next = self.events.peek().map(|Reverse((at, _))| *at);
             let due = match (next, until) {
@@ -224,9 +264,9 @@ impl Net for ScriptedNet {
             let Some(Reverse((at, serial))) = self.events.pop() else { return };
             self.now = self.now.max(at);
             if let Some(event) = self.payloads.remove(&serial) {
-                self.happen(event, arrivals);
+                self.happen(event, told);
             }
-            if !arrivals.is_empty() {
+            if !told.is_empty() {
                 return;
             }
         }

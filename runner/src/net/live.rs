@@ -1,8 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -10,7 +8,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::platform;
-use super::{Arrival, Attempt, MAX_ANSWER, Net, SourceBinding};
+use super::{Arrival, Attempt, Event, MAX_ANSWER, Net, SourceBinding, Stop};
 use crate::model::{Endpoint, Farewell, Handle, IcmpError, Moment, Sent, Signal, Transport};
 
 /// Wakes the loop; no socket has this token.
@@ -29,27 +27,6 @@ const MAX_IDLE: usize = 512;
 /// room for a coarse clock).
 const FIRST_RETRANSMISSION: Duration = Duration::from_millis(900);
 
-/// Asks a waiting [`LiveNet`] to come back, from a signal handler's thread.
-#[derive(Clone)]
-pub struct Stop {
-    asked: Arc<AtomicBool>,
-    waker: Arc<Waker>,
-}
-
-impl Stop {
-    /// Ends the current wait and makes [`LiveNet::stop_asked`] true.
-    pub fn ask(&self) {
-        self.asked.store(true, Ordering::SeqCst);
-        // Without a waker the loop notices at its next timer.
-        let _ = self.waker.wake();
-    }
-
-    /// Whether somebody asked.
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
-    }
-}
-
 /// The network of this machine, for an ordinary user.
 ///
 /// TCP: a non-blocking connect, with the error queue on. A socket whose
@@ -60,7 +37,7 @@ impl Stop {
 /// heard, and errors arrive with their sender.
 pub struct LiveNet {
     poll: Poll,
-    events: Events,
+    ready: Events,
     start: Instant,
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -96,19 +73,30 @@ impl LiveNet {
     /// # Errors
     /// When the system grants no epoll instance.
     pub fn new(limit: usize, binding: SourceBinding) -> io::Result<LiveNet> {
+        LiveNet::since(Instant::now(), limit, binding)
+    }
+
+    /// One of several networks that share a beginning of time.
+    pub(super) fn since(
+        start: Instant,
+        limit: usize,
+        binding: SourceBinding,
+    ) -> io::Result<LiveNet> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        // Without a waker the loop notices at its next timer.
+        let wake = move || drop(waker.wake());
         Ok(LiveNet {
             poll,
-            events: Events::with_capacity(1024),
-            start: Instant::now(),
+            ready: Events::with_capacity(1024),
+            start,
             slots: Vec::new(),
             free: Vec::new(),
             idle: [Vec::new(), Vec::new()],
             open: 0,
             limit: limit.max(1),
             binding,
-            stop: Stop { asked: Arc::new(AtomicBool::new(false)), waker },
+            stop: Stop::new(wake),
             buffer: vec![0; 65_536].into_boxed_slice(),
         })
     }
@@ -121,6 +109,44 @@ impl LiveNet {
     /// Whether somebody asked to stop.
     pub fn stop_asked(&self) -> bool {
         self.stop.is_asked()
+    }
+
+    /// Sends one packet and tells at once what became of it.
+    pub fn send_now(&mut self, attempt: &Attempt<'_>) -> Sent {
+        match self.try_send(attempt) {
+            Ok(slot) => Sent::Listening(self.handle(slot)),
+            Err(e) => match e.raw_os_error().unwrap_or(libc::EIO) {
+                // No address of that family to send from, or no free port?
+                libc::EADDRNOTAVAIL if lacks_source(attempt.endpoint) => {
+                    Sent::Refused { errno: libc::EADDRNOTAVAIL }
+                }
+                libc::EADDRNOTAVAIL => Sent::Busy { errno: libc::EAGAIN },
+                errno @ (libc::EMFILE
+                | libc::ENFILE
+                | libc::ENOMEM
+                | libc::ENOBUFS
+                | libc::ENOSPC
+                | libc::EAGAIN) => Sent::Busy { errno },
+                errno => Sent::Refused { errno },
+            },
+        }
+    }
+
+    /// Stops listening for an attempt and tells at once what was known of it.
+    pub fn forget_now(&mut self, handle: Handle) -> Farewell {
+        let Some(slot) = self.listening(handle) else { return Farewell::default() };
+        let Some(listening) = self.slots[slot as usize].attempt else { return Farewell::default() };
+        let farewell = match (&self.slots[slot as usize].socket, listening.endpoint.transport) {
+            (Some(socket), Transport::Tcp) => platform::tcp_info(socket.as_raw_fd())
+                .map(|info| Farewell {
+                    retransmits: info.retransmits.min(255) as u8,
+                    invalid_answer: info.segments_in > 0 && !info.is_connected(),
+                })
+                .unwrap_or_default(),
+            _ => Farewell::default(),
+        };
+        self.close(slot);
+        farewell
     }
 
     /// Takes a socket that is as good as new: a refused one, or a new one.
@@ -237,13 +263,7 @@ impl LiveNet {
         pool.push(slot);
     }
 
-    fn tcp_event(
-        &mut self,
-        slot: u32,
-        listening: Listening,
-        at: Moment,
-        arrivals: &mut Vec<Arrival>,
-    ) {
+    fn tcp_event(&mut self, slot: u32, listening: Listening, at: Moment, events: &mut Vec<Event>) {
         let Some(socket) = &self.slots[slot as usize].socket else { return };
         let fd = socket.as_raw_fd();
         // The kernel sends its first SYN again after a second, no sooner. What
@@ -307,34 +327,30 @@ impl LiveNet {
                 self.close(slot);
             }
         }
-        arrivals.push(arrival);
+        events.push(Event::Arrived(arrival));
     }
 
-    fn udp_event(
-        &mut self,
-        slot: u32,
-        listening: Listening,
-        at: Moment,
-        arrivals: &mut Vec<Arrival>,
-    ) {
+    fn udp_event(&mut self, slot: u32, listening: Listening, at: Moment, events: &mut Vec<Event>) {
         let Some(socket) = &self.slots[slot as usize].socket else { return };
-        let arrival = |signal| Arrival {
-            key: listening.key,
-            at,
-            rtt: None,
-            retransmits: 0,
-            signal,
-            stream: None,
-            listening: true,
+        let arrival = |signal| {
+            Event::Arrived(Arrival {
+                key: listening.key,
+                at,
+                rtt: None,
+                retransmits: 0,
+                signal,
+                stream: None,
+                listening: true,
+            })
         };
         if let Some(icmp) = decisive_error(socket.as_raw_fd(), &listening.endpoint) {
-            arrivals.push(arrival(Signal::Icmp(icmp)));
+            events.push(arrival(Signal::Icmp(icmp)));
         }
         for _ in 0..DATAGRAMS_PER_TURN {
             match platform::receive_from(socket, &mut self.buffer) {
                 Ok((length, from)) => {
                     let bytes = self.buffer[..length.min(MAX_ANSWER)].to_vec();
-                    arrivals.push(arrival(Signal::Answer { from, bytes }));
+                    events.push(arrival(Signal::Answer { from, bytes }));
                 }
                 // A pending error is reported once and hides what is queued behind it.
                 Err(e) if e.kind() != io::ErrorKind::WouldBlock => continue,
@@ -351,49 +367,21 @@ impl Net for LiveNet {
         Moment::after_start(self.start.elapsed())
     }
 
-    fn send(&mut self, attempt: Attempt<'_>) -> Sent {
-        match self.try_send(&attempt) {
-            Ok(slot) => Sent::Listening(self.handle(slot)),
-            Err(e) => match e.raw_os_error().unwrap_or(libc::EIO) {
-                // No address of that family to send from, or no free port?
-                libc::EADDRNOTAVAIL if lacks_source(attempt.endpoint) => {
-                    Sent::Refused { errno: libc::EADDRNOTAVAIL }
-                }
-                libc::EADDRNOTAVAIL => Sent::Busy { errno: libc::EAGAIN },
-                errno @ (libc::EMFILE
-                | libc::ENFILE
-                | libc::ENOMEM
-                | libc::ENOBUFS
-                | libc::ENOSPC
-                | libc::EAGAIN) => Sent::Busy { errno },
-                errno => Sent::Refused { errno },
-            },
-        }
+    fn send(&mut self, attempt: Attempt<'_>) -> Option<Sent> {
+        Some(self.send_now(&attempt))
     }
 
-    fn forget(&mut self, handle: Handle) -> Farewell {
-        let Some(slot) = self.listening(handle) else { return Farewell::default() };
-        let Some(listening) = self.slots[slot as usize].attempt else { return Farewell::default() };
-        let farewell = match (&self.slots[slot as usize].socket, listening.endpoint.transport) {
-            (Some(socket), Transport::Tcp) => platform::tcp_info(socket.as_raw_fd())
-                .map(|info| Farewell {
-                    retransmits: info.retransmits.min(255) as u8,
-                    invalid_answer: info.segments_in > 0 && !info.is_connected(),
-                })
-                .unwrap_or_default(),
-            _ => Farewell::default(),
-        };
-        self.close(slot);
-        farewell
+    fn forget(&mut self, _: u64, handle: Handle) -> Option<Farewell> {
+        Some(self.forget_now(handle))
     }
 
-    fn wait(&mut self, until: Option<Moment>, arrivals: &mut Vec<Arrival>) {
+    fn wait(&mut self, until: Option<Moment>, events: &mut Vec<Event>) {
         let timeout = until.map(|until| until.since(self.now()));
-        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let mut ready = std::mem::replace(&mut self.ready, Events::with_capacity(0));
         // Interrupted by a signal: the caller comes back by itself.
-        let _ = self.poll.poll(&mut events, timeout);
+        let _ = self.poll.poll(&mut ready, timeout);
         let at = self.now();
-        for event in &events {
+        for event in &ready {
             if event.token() == WAKER {
                 continue;
             }
@@ -402,11 +390,11 @@ impl Net for LiveNet {
                 continue;
             };
             match listening.endpoint.transport {
-                Transport::Tcp => self.tcp_event(slot, listening, at, arrivals),
-                Transport::Udp => self.udp_event(slot, listening, at, arrivals),
+                Transport::Tcp => self.tcp_event(slot, listening, at, events),
+                Transport::Udp => self.udp_event(slot, listening, at, events),
             }
         }
-        self.events = events;
+        self.ready = ready;
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Net`] is the narrow door: four methods stand between the plan and the
 //! network, so that the whole prober runs on a scripted network as well. The
-//! live implementation is [`LiveNet`]; it needs no privilege.
+//! live implementation is [`LiveNet`]; it needs no privilege. [`Pool`] spreads
+//! a large scan over several of them, each in a thread of its own.
 //!
 //! Not here: why a packet is sent (`plan`), what an answer means (`probe`).
 //! Start reading at [`Net`].
@@ -11,11 +12,15 @@ mod binding;
 pub mod conversation;
 mod live;
 mod platform;
+mod pool;
+mod stop;
 
 pub use binding::SourceBinding;
-pub use live::{LiveNet, Stop};
+pub use live::LiveNet;
 pub use platform::descriptor_limit;
 pub(crate) use platform::read_offender;
+pub use pool::Pool;
+pub use stop::Stop;
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -32,7 +37,7 @@ pub const MAX_ANSWER: usize = 8 * 1024;
 /// One packet to send: a SYN, or a datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
-    /// Comes back with every [`Arrival`] of this attempt; opaque here.
+    /// Comes back with every [`Event`] of this attempt; opaque here.
     pub key: u64,
     /// Where to.
     pub endpoint: Endpoint,
@@ -61,18 +66,44 @@ pub struct Arrival {
     pub listening: bool,
 }
 
+/// What comes out of [`Net::wait`].
+#[derive(Debug)]
+pub enum Event {
+    /// What became of an attempt that [`Net::send`] could not tell at once.
+    /// Comes before any other event of that attempt.
+    Departed {
+        /// The attempt's key.
+        key: u64,
+        /// What became of it.
+        sent: Sent,
+        /// When.
+        at: Moment,
+    },
+    /// A signal.
+    Arrived(Arrival),
+    /// What was known of an attempt that [`Net::forget`] could not tell at once.
+    Forgotten {
+        /// The attempt's key.
+        key: u64,
+        /// What the kernel knew of it.
+        farewell: Farewell,
+    },
+}
+
 /// The network, as the plan needs it.
 pub trait Net {
     /// The time.
     fn now(&self) -> Moment;
 
-    /// Sends one packet and listens for what it brings.
-    fn send(&mut self, attempt: Attempt<'_>) -> Sent;
+    /// Sends one packet and listens for what it brings. None when that is
+    /// under way: then an [`Event::Departed`] follows.
+    fn send(&mut self, attempt: Attempt<'_>) -> Option<Sent>;
 
-    /// Stops listening for an attempt.
-    fn forget(&mut self, handle: Handle) -> Farewell;
+    /// Stops listening for an attempt. None when that is under way: then an
+    /// [`Event::Forgotten`] follows.
+    fn forget(&mut self, key: u64, handle: Handle) -> Option<Farewell>;
 
-    /// Waits until something arrived, `until` came or [`Stop`] was asked for,
-    /// and appends what arrived. `None` waits for arrivals alone.
-    fn wait(&mut self, until: Option<Moment>, arrivals: &mut Vec<Arrival>);
+    /// Waits until something happened, `until` came or [`Stop`] was asked for,
+    /// and appends what happened. `None` waits for events alone.
+    fn wait(&mut self, until: Option<Moment>, events: &mut Vec<Event>);
 }

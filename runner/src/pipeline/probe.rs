@@ -14,7 +14,7 @@ use crate::check::{Assigned, CheckOptions, Checks, PluginChoice};
 use crate::exit::ExitStatus;
 use crate::expect::Resolved;
 use crate::model::Note;
-use crate::net::SourceBinding;
+use crate::net::{Pool, SourceBinding};
 use crate::plan::{Plan, Settings as PlanSettings, interleave};
 use crate::render::{self, Progress, Renderer};
 use crate::report::{Header, Report};
@@ -70,9 +70,10 @@ fn run_with(
         sources(&settings.targets, settings.family, settings.first_address, &settings.guard)?;
     sources.remarks.iter().for_each(|remark| render::talk::note(remark));
     let resolved = std::mem::take(&mut sources.resolved);
-    let (mut net, sockets) =
-        super::live_net(settings.max_in_flight, binding).map_err(|e| format!("no network: {e}"))?;
-    super::interrupt::watch(net.stop());
+    let (mut net, sockets) = super::live_net(settings.max_in_flight, binding.clone())
+        .map_err(|e| format!("no network: {e}"))?;
+    let mut stop = net.stop();
+    super::interrupt::watch(stop.clone());
     let (earlier, renderer) = resumed(settings, renderer)?;
     let mut tally = earlier.tally;
     sources.unresolved.iter().for_each(|_| tally.add_unresolved());
@@ -93,8 +94,19 @@ fn run_with(
         let mut plan = Plan::new(plan_settings(settings, sockets, seed));
         let asks = (&checks, seed);
         repeat::round(&mut plan, &mut net, &place, endpoints, asks, &mut series, settings.every);
-        if net.stop_asked() {
+        if stop.is_asked() {
             break;
+        }
+    }
+    let mut pool = match lanes(settings.rate, sources.total) {
+        0 => None,
+        lanes => Some(Pool::new(lanes, sockets, &binding).map_err(|e| format!("no network: {e}"))?),
+    };
+    if let Some(pool) = &pool {
+        let earlier = std::mem::replace(&mut stop, pool.stop());
+        super::interrupt::watch(stop.clone());
+        if earlier.is_asked() {
+            stop.ask();
         }
     }
     let mut round = Round::new(Parts {
@@ -112,14 +124,18 @@ fn run_with(
         advice: settings.advice,
         tally,
         seed,
-        stop: net.stop(),
+        stop: stop.clone(),
         plural: sources.plural,
     });
     round.write(|r| r.begin(&header));
     let mut plan = Plan::new(plan_settings(settings, sockets, seed));
-    scan(&mut plan, &mut net, &place, &mut round);
+    match &mut pool {
+        Some(pool) => scan(&mut plan, pool, &place, &mut round),
+        None => scan(&mut plan, &mut net, &place, &mut round),
+    }
+    drop(pool);
     for (mut outcome, ask) in round.untraced.take().unwrap_or_default() {
-        if !net.stop_asked() {
+        if !stop.is_asked() {
             let sentence = super::trace::sentence(&mut net, &ask);
             outcome.notes.push(Note::Path { sentence });
         }
@@ -127,6 +143,22 @@ fn run_with(
     }
     round.wait_for_checks();
     Ok((round.finish(sources.unresolved)?, resolved))
+}
+
+/// How many threads do the system calls; none for the one that decides.
+fn lanes(rate: Option<f64>, endpoints: u64) -> usize {
+    /// Below it the threads cost more than they save.
+    const WORTH_IT: u64 = 2_048;
+    /// A third gains nothing: deciding takes as long as a share of two of them.
+    /// On two cores, too, two are better than one.
+    const LANES: usize = 2;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match rate {
+        // One thread is fast enough, and knows at once what it has sent.
+        Some(_) => 0,
+        None if endpoints < WORTH_IT || cores < 2 => 0,
+        None => LANES,
+    }
 }
 
 /// What an earlier run left, and a renderer that appends to it.

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::model::{Moment, Note, Outcome, PortState, Reason};
-use crate::net::{Attempt, Net};
+use crate::net::{Attempt, Event, Net};
 use crate::plan::{Ask, Finished, Plan, Recorded, Step};
 use crate::probe::{Measured, Question, judge, summarize};
 
@@ -50,7 +50,7 @@ pub trait Follow {
 
 /// Probes everything that `follow` asks for.
 pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mut impl Follow) {
-    let mut arrivals = Vec::new();
+    let mut events = Vec::new();
     let mut streams: HashMap<u64, OwnedFd> = HashMap::new();
     let mut exhausted = false;
     loop {
@@ -71,8 +71,27 @@ pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mu
             let stream = finished.connected.and_then(|key| streams.remove(&key));
             follow.probed(judged(finished, place, stream));
         }
-        net.wait(until, &mut arrivals);
-        for arrival in arrivals.drain(..) {
+        net.wait(until, &mut events);
+        for event in events.drain(..) {
+            happened(event, plan, &mut streams, net.now());
+        }
+        if follow.turn(plan.active(), net.now()) {
+            plan.stop(net.now());
+            exhausted = true;
+        }
+    }
+    while let Some(finished) = plan.pop_finished() {
+        let stream = finished.connected.and_then(|key| streams.remove(&key));
+        follow.probed(judged(finished, place, stream));
+    }
+}
+
+/// Tells the plan what came out of the network.
+fn happened(event: Event, plan: &mut Plan, streams: &mut HashMap<u64, OwnedFd>, now: Moment) {
+    match event {
+        Event::Departed { key, sent, at } => plan.sent(key, sent, at),
+        Event::Forgotten { key, farewell } => plan.farewell(key, farewell, now),
+        Event::Arrived(arrival) => {
             if let Some(stream) = arrival.stream {
                 streams.insert(arrival.key, stream);
             }
@@ -85,14 +104,6 @@ pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mu
                 listening: arrival.listening,
             });
         }
-        if follow.turn(plan.active(), net.now()) {
-            plan.stop(net.now());
-            exhausted = true;
-        }
-    }
-    while let Some(finished) = plan.pop_finished() {
-        let stream = finished.connected.and_then(|key| streams.remove(&key));
-        follow.probed(judged(finished, place, stream));
     }
 }
 
@@ -109,16 +120,18 @@ fn take_steps<N: Net>(plan: &mut Plan, net: &mut N) -> Turn {
         match plan.next(now) {
             Step::Send { key, endpoint } => {
                 let payload = plan.payload(key);
-                let sent = net.send(Attempt { key, endpoint, payload, hops: None });
-                plan.sent(key, sent, now);
+                if let Some(sent) = net.send(Attempt { key, endpoint, payload, hops: None }) {
+                    plan.sent(key, sent, now);
+                }
                 sends += 1;
                 if sends >= SENDS_PER_TURN {
                     return Turn::Wait(Some(now));
                 }
             }
             Step::Forget { key, handle } => {
-                let farewell = net.forget(handle);
-                plan.farewell(key, farewell, now);
+                if let Some(farewell) = net.forget(key, handle) {
+                    plan.farewell(key, farewell, now);
+                }
             }
             Step::Wait(until) => return Turn::Wait(until),
             Step::Done => return Turn::Done,

@@ -8,7 +8,7 @@ use super::sources::sources;
 use crate::check::{CheckOptions, Checks};
 use crate::exit::ExitStatus;
 use crate::model::{Endpoint, Handle, Moment, Reason, Sent, Signal, Transport};
-use crate::net::{Attempt, LiveNet, Net, SourceBinding};
+use crate::net::{Attempt, Event, LiveNet, Net, SourceBinding};
 use crate::plan::{Ask, Payloads};
 use crate::render::{self, trace::HopLine};
 use crate::settings::TraceSettings;
@@ -108,7 +108,7 @@ fn trace(net: &mut LiveNet, ask: &Ask, max_hops: u8, wait: Duration) -> Path {
             key += 1;
             let payload = ask.payload(round);
             let sent = net.now();
-            match net.send(Attempt { key, endpoint, payload, hops: Some(hop) }) {
+            match net.send_now(&Attempt { key, endpoint, payload, hops: Some(hop) }) {
                 Sent::Listening(handle) => drop(pending.insert(key, Pending { hop, sent, handle })),
                 Sent::Refused { .. } => path.end = End::Local,
                 Sent::Busy { .. } => {}
@@ -118,7 +118,7 @@ fn trace(net: &mut LiveNet, ask: &Ask, max_hops: u8, wait: Duration) -> Path {
         gather(net, endpoint, &mut pending, &mut path, until);
     }
     for (_, left) in pending {
-        net.forget(left.handle);
+        net.forget_now(left.handle);
     }
     path
 }
@@ -130,10 +130,11 @@ fn gather(
     path: &mut Path,
     until: Moment,
 ) {
-    let mut arrivals = Vec::new();
+    let mut events = Vec::new();
     while net.now() < until && !pending.is_empty() && !path.is_complete() {
-        net.wait(Some(until), &mut arrivals);
-        for arrival in arrivals.drain(..) {
+        net.wait(Some(until), &mut events);
+        for event in events.drain(..) {
+            let Event::Arrived(arrival) = event else { continue };
             let Some(sent) = pending.get(&arrival.key) else { continue };
             path.learn(endpoint, sent.hop, &arrival.signal, arrival.at.since(sent.sent));
             if !arrival.listening {

@@ -134,8 +134,10 @@ pub(super) struct Entry {
     pub retransmits: u16,
     pub invalid_answer: bool,
     pub deadline: Moment,
-    /// Due now, waiting in a queue to be sent.
+    /// Due now, waiting in a queue to be sent or on its way out.
     pub queued: bool,
+    /// The network was asked to send it and has not said what became of it.
+    pub departing: bool,
     /// Counts against the peer's window.
     pub in_window: bool,
     /// The run ended while it was still being asked.

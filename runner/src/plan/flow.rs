@@ -8,13 +8,18 @@ use super::{Plan, Recorded, refusal, schedule, split};
 use crate::model::{Farewell, Moment, Observation, Sent, Signal, Transport};
 
 impl Plan {
-    /// Tells what became of a [`Step::Send`](super::Step::Send).
+    /// Tells what became of a [`Step::Send`](super::Step::Send), and when.
     pub fn sent(&mut self, key: u64, sent: Sent, now: Moment) {
         let (index, generation, nth) = split(key);
         let timeout = self.settings.timeout.unwrap_or(schedule::TIMEOUT);
+        self.departing -= 1;
         let Some(entry) = self.live(index, generation) else { return };
         entry.queued = false;
+        entry.departing = false;
         match sent {
+            _ if matches!(entry.phase, Phase::Closing | Phase::Parked) => {
+                self.sent_in_vain(key, sent, now)
+            }
             Sent::Listening(handle) => {
                 entry.sent_at.push(now);
                 entry.listening.push((nth, handle));
@@ -49,13 +54,32 @@ impl Plan {
         }
     }
 
+    /// It left when its answer was no longer needed. It still counts.
+    fn sent_in_vain(&mut self, key: u64, sent: Sent, now: Moment) {
+        let (index, ..) = split(key);
+        let entry = self.entry(index);
+        let closing = entry.phase == Phase::Closing;
+        if let Sent::Listening(handle) = sent {
+            entry.sent_at.push(now);
+            entry.sent = entry.sent.saturating_add(1);
+            entry.farewells += u16::from(!closing);
+            self.listening += 1;
+            return self.forget.push((key, handle));
+        }
+        entry.farewells -= u16::from(closing);
+        if closing && entry.farewells == 0 {
+            self.finish(index, now);
+        }
+    }
+
     /// A machine that is busy is asked again soon; when nothing of ours is
     /// what keeps it busy, that is the verdict.
     pub(super) fn postpone(&mut self, index: u32, nth: u8, errno: i32, now: Moment) {
         const PATIENCE: u16 = 200;
-        let idle = self.listening == 0;
-        if errno == libc::EMFILE && self.listening > 0 {
-            self.settings.max_listening = self.listening;
+        let in_use = self.listening + self.departing;
+        let idle = in_use == 0;
+        if errno == libc::EMFILE && !idle {
+            self.settings.max_listening = in_use;
         }
         self.blocked_until = now + Duration::from_millis(5);
         let entry = self.entry(index);

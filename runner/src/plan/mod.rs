@@ -72,7 +72,8 @@ impl Default for Settings {
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send attempt `nth` of `key` and tell the plan by [`Plan::sent`].
+    /// Send attempt `nth` of `key` and tell the plan by [`Plan::sent`], at once
+    /// or as soon as it is known.
     Send {
         /// Names the attempt in everything that follows.
         key: u64,
@@ -91,6 +92,10 @@ pub enum Step {
     /// Everything admitted is finished.
     Done,
 }
+
+/// Attempts on their way out before no more are asked for: what is decided long
+/// before it is done is decided too early.
+const MAX_DEPARTING: usize = 256;
 
 /// Endpoints that may wait in queues before no more are admitted.
 const MAX_BACKLOG: usize = 4096;
@@ -120,6 +125,8 @@ pub struct Plan {
     provisional: usize,
     waiting: usize,
     listening: usize,
+    /// Attempts that the network was asked to send and has not told of.
+    departing: usize,
     blocked_until: Moment,
     exhausted: bool,
 }
@@ -146,6 +153,7 @@ impl Plan {
             provisional: 0,
             waiting: 0,
             listening: 0,
+            departing: 0,
             blocked_until: Moment::START,
             exhausted: false,
         }
@@ -218,13 +226,13 @@ impl Plan {
         if self.active == 0 && self.exhausted {
             return Step::Done;
         }
-        if now >= self.blocked_until && self.listening >= self.settings.max_listening {
+        if now >= self.blocked_until && !self.has_descriptors() {
             self.make_way();
             if let Some((key, handle)) = self.forget.pop() {
                 return Step::Forget { key, handle };
             }
         }
-        if now >= self.blocked_until && self.listening < self.settings.max_listening {
+        if now >= self.blocked_until && self.has_descriptors() {
             if !self.pace.allows(now) {
                 return self.wait_for(Some(self.pace.next(now)));
             }
@@ -276,8 +284,16 @@ impl Plan {
         if matches!(entry.phase, Phase::Closing | Phase::Parked) {
             return None;
         }
+        entry.departing = true;
         let key = join(index, generation, entry.attempts());
-        Some(Step::Send { key, endpoint: entry.ask.endpoint })
+        let endpoint = entry.ask.endpoint;
+        self.departing += 1;
+        Some(Step::Send { key, endpoint })
+    }
+
+    fn has_descriptors(&self) -> bool {
+        self.departing < MAX_DEPARTING
+            && self.listening + self.departing < self.settings.max_listening
     }
 
     /// All descriptors are in use: an endpoint that is due again gives up its

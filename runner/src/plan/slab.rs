@@ -29,6 +29,7 @@ impl Plan {
             invalid_answer: false,
             deadline: Moment::START,
             queued: false,
+            departing: false,
             in_window: false,
             busy: 0,
             soft: 0,
@@ -91,7 +92,8 @@ impl Plan {
         let entry = self.entry(index);
         let generation = entry.generation;
         let handles = std::mem::take(&mut entry.listening);
-        entry.farewells += handles.len() as u16;
+        // What is on its way out is given up as soon as it is out.
+        entry.farewells += handles.len() as u16 + u16::from(entry.departing);
         if entry.farewells == 0 {
             return self.finish(index, now);
         }

@@ -155,9 +155,10 @@ fn meaning(question: &Question<'_>, seen: &Observation) -> Option<(Strength, Por
                 (true, false) => Strength::Elsewhere,
                 // Our port was fresh and nobody else knows it, so this answers
                 // us; a server with several addresses may choose another one.
-                (false, true) => Strength::Stray,
-                // From another address and port it proves nothing. It is noted.
-                (false, false) => return None,
+                (false, true) if !(question.is_own)(from.ip()) => Strength::Stray,
+                // From another address and port it proves nothing, nor from one of
+                // our own. It is noted.
+                (false, _) => return None,
             };
             (strength, Open, Reason::UdpResponse)
         }
