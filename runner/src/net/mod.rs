@@ -17,8 +17,8 @@ mod stop;
 
 pub use binding::SourceBinding;
 pub use live::LiveNet;
-pub use platform::descriptor_limit;
 pub(crate) use platform::read_offender;
+pub use platform::{descriptor_limit, make_room};
 pub use pool::Pool;
 pub use stop::Stop;
 

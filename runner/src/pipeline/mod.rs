@@ -141,11 +141,9 @@ fn place<'a>(
     scan::Place { is_own, is_first_hop }
 }
 
-/// Makes the live network, within the descriptors this process may have.
-fn live_net(
-    asked: Option<usize>,
-    binding: crate::net::SourceBinding,
-) -> std::io::Result<(crate::net::LiveNet, usize)> {
+/// How many sockets a run may hold open, within the descriptors this process
+/// may have. Called before the first thread starts: the kernel makes room now.
+fn sockets(asked: Option<usize>) -> usize {
     /// Descriptors for everything that is not a probe.
     const RESERVE: usize = 48;
     /// Sockets in flight when nobody asks for another number: silent ports
@@ -154,7 +152,8 @@ fn live_net(
     let limit = crate::net::descriptor_limit().unwrap_or(1024);
     let room = limit.saturating_sub(RESERVE.min(limit / 4)).max(1);
     let sockets = asked.unwrap_or(USUAL).clamp(1, room);
-    Ok((crate::net::LiveNet::new(sockets, binding)?, sockets))
+    crate::net::make_room(sockets + RESERVE);
+    sockets
 }
 
 /// A seed that nobody can guess.

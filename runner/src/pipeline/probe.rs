@@ -14,7 +14,7 @@ use crate::check::{Assigned, CheckOptions, Checks, PluginChoice};
 use crate::exit::ExitStatus;
 use crate::expect::Resolved;
 use crate::model::Note;
-use crate::net::{Pool, SourceBinding};
+use crate::net::{LiveNet, Pool, SourceBinding};
 use crate::plan::{Plan, Settings as PlanSettings, interleave};
 use crate::render::{self, Progress, Renderer};
 use crate::report::{Header, Report};
@@ -54,6 +54,7 @@ fn run_with(
     renderer: Box<dyn Renderer>,
 ) -> Result<(ExitStatus, HashMap<String, Resolved>), String> {
     let binding = SourceBinding { address: settings.source, interface: settings.interface.clone() };
+    let sockets = super::sockets(settings.max_in_flight);
     let checks = checks(settings, assigned)?;
     let mut vantage = super::observe();
     vantage.name = settings.vantage.clone();
@@ -70,8 +71,7 @@ fn run_with(
         sources(&settings.targets, settings.family, settings.first_address, &settings.guard)?;
     sources.remarks.iter().for_each(|remark| render::talk::note(remark));
     let resolved = std::mem::take(&mut sources.resolved);
-    let (mut net, sockets) = super::live_net(settings.max_in_flight, binding.clone())
-        .map_err(|e| format!("no network: {e}"))?;
+    let mut net = LiveNet::new(sockets, binding.clone()).map_err(|e| format!("no network: {e}"))?;
     let mut stop = net.stop();
     super::interrupt::watch(stop.clone());
     let (earlier, renderer) = resumed(settings, renderer)?;

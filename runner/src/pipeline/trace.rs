@@ -36,8 +36,8 @@ fn try_run(settings: &TraceSettings) -> Result<ExitStatus, String> {
     if let Some(name) = sources.unresolved.first() {
         return Err(format!("{}: unresolved: {}", name.target, name.reason.name()));
     }
-    let (mut net, _) =
-        super::live_net(None, SourceBinding::default()).map_err(|e| format!("no network: {e}"))?;
+    let mut net = LiveNet::new(super::sockets(None), SourceBinding::default())
+        .map_err(|e| format!("no network: {e}"))?;
     let checks = Checks::new(CheckOptions::default()).map_err(|e| e.to_string())?;
     let mut out = render::stdout();
     let mut status = ExitStatus::AllOpen;

@@ -1,7 +1,7 @@
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -219,6 +219,23 @@ pub fn descriptor_limit() -> io::Result<usize> {
         Err(_) => soft,
     };
     Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// Has the kernel make room for `count` descriptors.
+///
+/// Once threads share the table, each doubling of it waits for a grace period
+/// of the kernel: 10 to 20 ms, measured in the middle of a burst of probes
+/// (fs/file.c `expand_fdtable`: `synchronize_rcu`). Before the first thread is
+/// started it waits for nothing. What the limits forbid is left undone.
+pub fn make_room(count: usize) {
+    let Ok(null) = std::fs::File::open("/dev/null") else { return };
+    let last = libc::c_int::try_from(count.saturating_sub(1)).unwrap_or(libc::c_int::MAX);
+    // SAFETY: takes and returns a plain number.
+    let copy = unsafe { libc::fcntl(null.as_raw_fd(), libc::F_DUPFD_CLOEXEC, last) };
+    if copy >= 0 {
+        // SAFETY: fcntl returned a descriptor that nobody else knows.
+        drop(unsafe { OwnedFd::from_raw_fd(copy) });
+    }
 }
 
 /// Receives one datagram with its sender, without blocking (recvfrom(2)).
