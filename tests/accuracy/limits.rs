@@ -4,7 +4,7 @@
 use crate::refusals::unreachables;
 use crate::support::namespace::Namespace;
 use crate::support::packet::Family;
-use crate::support::portscan::Ran;
+use crate::support::portscan::{Portscan, Ran};
 use crate::support::services::{Tcp, Udp};
 use crate::support::trial::{Trial, everywhere};
 use crate::support::world::{FAR, Routed, address};
@@ -135,4 +135,19 @@ fn limited_syns_and_resets_cost_time_and_not_truth() {
     peer.filter("input", &input);
     peer.filter("output", &output);
     trial.run();
+}
+
+#[test]
+fn a_peer_that_loses_packets_with_the_rate_is_asked_more_slowly_and_that_is_said() {
+    let Some(Routed { world, peer, .. }) = Routed::plain(&[20]) else { return };
+    let target = address(Family::V4, FAR, 20);
+    let limit = "limit rate over 300/second burst 40 packets drop";
+    peer.filter("input", &format!("ip daddr {target} tcp flags & (syn|ack) == syn {limit}\n"));
+    let ran = Portscan::new(&world)
+        .args(["--format", "json", "--no-plugins"])
+        .targets(format!("{target}:1-600\n"))
+        .run();
+    assert_eq!(count(&ran, "closed"), 600, "{ran:?}");
+    let said = ran.stderr.contains(&format!("{target} loses "));
+    assert!(said && ran.stderr.contains("asking it more slowly"), "{}", ran.stderr);
 }

@@ -17,7 +17,7 @@ use crate::model::{
     CheckResult, Endpoint, Moment, Note, Outcome, PortState, Reason, Silence, Transport, Unresolved,
 };
 use crate::net::Stop;
-use crate::plan::{Ask, Payloads};
+use crate::plan::{Ask, Payloads, Slowed};
 use crate::probe::silent_service;
 use crate::render::{Progress, Renderer};
 use crate::report::{Footer, NameConclusion};
@@ -298,6 +298,12 @@ impl Follow for Round<'_> {
             }
             _ => self.emit(outcome),
         }
+    }
+
+    fn slowed(&mut self, slowed: Slowed) {
+        let lost = (slowed.lost * 100.0).round();
+        let peer = slowed.peer;
+        self.progress.note(&format!("{peer} loses {lost} % of the packets: asking it more slowly"));
     }
 
     fn turn(&mut self, _: usize, now: Moment) -> bool {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::{Moment, Note, Outcome, PortState, Reason};
 use crate::net::{Attempt, Event, Net};
-use crate::plan::{Ask, Finished, Plan, Recorded, Step};
+use crate::plan::{Ask, Finished, Plan, Recorded, Slowed, Step};
 use crate::probe::{Measured, Question, judge, summarize};
 
 /// Packets sent before arrivals are looked at again.
@@ -44,6 +44,8 @@ pub trait Follow {
     fn keeps(&self, ask: &Ask) -> bool;
     /// Takes a measured endpoint.
     fn probed(&mut self, probed: Probed);
+    /// A peer is asked more slowly from now on.
+    fn slowed(&mut self, _: Slowed) {}
     /// Called once a turn. True ends the run with what is known.
     fn turn(&mut self, active: usize, now: Moment) -> bool;
 }
@@ -74,6 +76,9 @@ pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mu
         net.wait(until, &mut events);
         for event in events.drain(..) {
             happened(event, plan, &mut streams, net.now());
+        }
+        while let Some(slowed) = plan.pop_slowed() {
+            follow.slowed(slowed);
         }
         if follow.turn(plan.active(), net.now()) {
             plan.stop(net.now());

@@ -4,8 +4,11 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::entry::{Phase, Purpose, Weight, weigh};
-use super::{Plan, Recorded, refusal, schedule, split};
+use super::{Plan, Recorded, Slowed, refusal, schedule, split};
 use crate::model::{Farewell, Moment, Observation, Sent, Signal, Transport};
+
+/// Peers that are told of before they are fetched.
+const MOST_SLOWED: usize = 8;
 
 impl Plan {
     /// Tells what became of a [`Step::Send`](super::Step::Send), and when.
@@ -188,7 +191,11 @@ impl Plan {
         peer.slowest = peer.slowest.max(took);
         peer.fastest = peer.fastest.min(took);
         if !by_icmp {
-            peer.learn_loss(packets, lost);
+            let slower = peer.learn_loss(packets, lost);
+            // More than a few are a network's trouble, told by the first of them.
+            if slower && self.slowed.len() < MOST_SLOWED {
+                self.slowed.push(Slowed { peer: peer.ip, lost: peer.share_lost() });
+            }
         }
         peer.grow(1.0);
         if self.hold_back(index, at) {

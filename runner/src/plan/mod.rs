@@ -93,6 +93,16 @@ pub enum Step {
     Done,
 }
 
+/// A peer that is asked more slowly, because so many packets are lost that the
+/// loss must come with our rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slowed {
+    /// Its address.
+    pub peer: IpAddr,
+    /// Share of packets lost, 0 to 1.
+    pub lost: f64,
+}
+
 /// Attempts on their way out before no more are asked for: what is decided long
 /// before it is done is decided too early.
 const MAX_DEPARTING: usize = 256;
@@ -120,6 +130,7 @@ pub struct Plan {
     again: VecDeque<(u32, u32)>,
     forget: Vec<(u64, Handle)>,
     finished: VecDeque<Finished>,
+    slowed: Vec<Slowed>,
     /// Asked endpoints not yet finished, and how many of them are provisional.
     active: usize,
     provisional: usize,
@@ -149,6 +160,7 @@ impl Plan {
             again: VecDeque::new(),
             forget: Vec::new(),
             finished: VecDeque::new(),
+            slowed: Vec::new(),
             active: 0,
             provisional: 0,
             waiting: 0,
@@ -200,6 +212,11 @@ impl Plan {
     /// Takes out the next finished endpoint.
     pub fn pop_finished(&mut self) -> Option<Finished> {
         self.finished.pop_front()
+    }
+
+    /// Takes out a peer that is asked more slowly from now on.
+    pub fn pop_slowed(&mut self) -> Option<Slowed> {
+        self.slowed.pop()
     }
 
     /// Says what to do next.

@@ -27,6 +27,8 @@ pub(super) struct Peer {
     /// Packets whose fate is known, and how many of them were lost.
     pub packets: u32,
     pub lost: u32,
+    /// The window was made smaller because of loss, and whoever watches was told.
+    pub slowed: bool,
     /// The slowest answer so far.
     pub slowest: Duration,
     /// The fastest answer so far.
@@ -91,6 +93,7 @@ impl Peer {
             waiting: VecDeque::new(),
             packets: 0,
             lost: 0,
+            slowed: false,
             slowest: Duration::ZERO,
             fastest: Duration::MAX,
             tcp: TcpPeer::default(),
@@ -124,17 +127,20 @@ impl Peer {
 
     /// Learns the fate of some packets, and slows down when so many are lost
     /// that it cannot be the line. A few per cent are left alone: taking every
-    /// lost packet for congestion turns seconds into minutes.
-    pub fn learn_loss(&mut self, packets: u32, lost: u32) {
+    /// lost packet for congestion turns seconds into minutes. True the first
+    /// time that it slows down.
+    pub fn learn_loss(&mut self, packets: u32, lost: u32) -> bool {
         self.packets += packets;
         self.lost += lost;
-        if lost > 0 && self.packets >= 32 && self.share_lost() > 0.3 {
+        let slower = lost > 0 && self.packets >= 32 && self.share_lost() > 0.3;
+        if slower {
             self.window = (self.window * 0.7).max(FIRST_WINDOW / 4.0);
         }
         if self.packets > 4096 {
             self.packets /= 2;
             self.lost /= 2;
         }
+        slower && !std::mem::replace(&mut self.slowed, true)
     }
 
     /// Share of lost packets; nothing is claimed from fewer than eight.

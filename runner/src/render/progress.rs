@@ -10,6 +10,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// One line on stderr that says how far the run is. Silent when stderr is no
 /// terminal, when told to be quiet, and in the first second.
 pub struct Progress {
+    quiet: bool,
     on: bool,
     start: Instant,
     shown: Option<Instant>,
@@ -19,7 +20,7 @@ impl Progress {
     /// A progress line, unless `quiet`.
     pub fn new(quiet: bool) -> Progress {
         let on = !quiet && std::io::stderr().is_terminal();
-        Progress { on, start: Instant::now(), shown: None }
+        Progress { quiet, on, start: Instant::now(), shown: None }
     }
 
     /// Shows where the run is: endpoints done, all of them if known, open so far.
@@ -41,6 +42,14 @@ impl Progress {
             _ => String::new(),
         };
         let _ = write!(std::io::stderr(), "\r\x1b[K{done}{of} done, {open} open, {rate:.0}/s{eta}");
+    }
+
+    /// Says something beside the line, in a run that is not quiet.
+    pub fn note(&mut self, text: &str) {
+        self.clear();
+        if !self.quiet {
+            super::talk::note(text);
+        }
     }
 
     /// Removes the line.
