@@ -42,8 +42,8 @@ pub struct Track {
     pub key: Key,
     /// Its last rounds, the newest at the end; never empty.
     pub beats: VecDeque<Beat>,
-    /// What there is to say of it beside its state: the reason, and what a check
-    /// found. From outside: escape before showing.
+    /// What there is to say of it beside its state: how it differs from what it should
+    /// be, or the reason, and what a check found. From outside: escape before showing.
     pub detail: String,
     /// When it was first seen as it is.
     pub since: Timestamp,
@@ -110,12 +110,12 @@ impl History {
     }
 
     /// Takes in a round that was over `at`: its report, what changed with it, and
-    /// which endpoints are not as they should be.
+    /// why an endpoint is not as it should be (empty where its state says it).
     pub fn add(
         &mut self,
         report: &Report,
         changes: &[Change],
-        wrong: impl Fn(&Key, Option<&EndpointRow<'_>>) -> bool,
+        wrong: impl Fn(&Key, Option<&EndpointRow<'_>>) -> Option<String>,
         at: Timestamp,
     ) {
         self.rounds += 1;
@@ -128,7 +128,9 @@ impl History {
         let kept = (MOST_BEATS / (report.endpoints.len() + 1)).clamp(FEWEST_ROUNDS, MOST_ROUNDS);
         let mut seen = vec![false; self.tracks.len()];
         for (key, row, beat, detail) in rows.chain(names) {
-            let is_wrong = wrong(&key, row);
+            let why = wrong(&key, row);
+            let is_wrong = why.is_some();
+            let detail = why.filter(|why| !why.is_empty()).unwrap_or(detail);
             let place = self.place(&key, at);
             if let Some(seen) = seen.get_mut(place) {
                 *seen = true;
@@ -234,7 +236,7 @@ mod tests {
     fn round(history: &mut History, rows: &[EndpointRow<'static>], second: i64) {
         let report = report(rows);
         let at = Timestamp::from_second(second).unwrap();
-        history.add(&report, &[], |_, row| row.is_none(), at);
+        history.add(&report, &[], |_, _| None, at);
     }
 
     #[test]
@@ -259,7 +261,7 @@ mod tests {
         let none = report(&[]);
         for second in 0..1_000 {
             let changed = changes(&none, &one);
-            history.add(&one, &changed, |_, _| false, Timestamp::from_second(second).unwrap());
+            history.add(&one, &changed, |_, _| None, Timestamp::from_second(second).unwrap());
         }
         assert_eq!(history.tracks()[0].beats.len(), MOST_ROUNDS);
         assert_eq!(history.recent().len(), MOST_CHANGES);

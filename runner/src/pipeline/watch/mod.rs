@@ -2,7 +2,7 @@
 
 mod round;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -113,14 +113,17 @@ impl View {
                 };
             }
         };
-        let differ: Option<HashSet<Key>> = answer.check.as_ref().map(|check| {
+        let differ: Option<HashMap<Key, String>> = answer.check.as_ref().map(|check| {
             let wrong = check.expectations.iter().filter(|case| round::is_wrong(case));
-            wrong.map(round::key).collect()
+            wrong.map(|case| (round::key(case), case.sentences().join("; "))).collect()
         });
         let until = settings.until.unwrap_or(Until::Open);
         let wrong = |key: &Key, row: Option<&EndpointRow<'_>>| match &differ {
-            Some(differ) => differ.contains(key),
-            None => row.is_none_or(|row| !is_so(until, row) || is_unhealthy(row)),
+            Some(differ) => differ.get(key).cloned(),
+            None => {
+                let is_well = row.is_some_and(|row| is_so(until, row) && !is_unhealthy(row));
+                (!is_well).then(String::new)
+            }
         };
         // That all endpoints appeared is what the lines show; differences are not.
         let news = if first && answer.check.is_none() { &[] } else { changed };

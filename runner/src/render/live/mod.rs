@@ -75,8 +75,8 @@ impl Live {
         Ok(Live { shared, painter: Some(painter) })
     }
 
-    /// Shows a round: its report, what changed with it, which endpoints are not as they
-    /// should be, and what a file's expectations came to.
+    /// Shows a round: its report, what changed with it, why an endpoint is not as it
+    /// should be (empty where its state says it), and what a file's expectations came to.
     ///
     /// # Errors
     /// The terminal could not be written to.
@@ -84,7 +84,7 @@ impl Live {
         &self,
         report: &Report,
         changes: &[Change],
-        wrong: impl Fn(&Key, Option<&EndpointRow<'_>>) -> bool,
+        wrong: impl Fn(&Key, Option<&EndpointRow<'_>>) -> Option<String>,
         counts: Option<String>,
     ) -> io::Result<()> {
         let notes = talk::held();

@@ -38,7 +38,8 @@ fn screen(glyphs: Glyphs, rounds: &[Vec<EndpointRow<'static>>]) -> Screen {
         let report = report(rows.clone());
         let changes = last.map_or(Vec::new(), |last| crate::compare::changes(&last, &report));
         let wrong = |_: &Key, row: Option<&EndpointRow<'_>>| {
-            row.is_none_or(|row| row.state != crate::model::PortState::Open)
+            let is_open = row.is_some_and(|row| row.state == crate::model::PortState::Open);
+            (!is_open).then(String::new)
         };
         screen.history.add(&report, &changes, wrong, Timestamp::from_second(second).unwrap());
         last = Some(report);
