@@ -33,10 +33,13 @@ pub fn error(text: &str) {
 /// Something worth knowing.
 pub fn note(text: &str) {
     let mut notes = notes();
-    if let Some(told) = &mut notes.told
-        && (told.contains(text) || (told.len() < MOST && !told.insert(text.to_owned())))
-    {
-        return;
+    if let Some(told) = &mut notes.told {
+        if told.contains(text) {
+            return;
+        }
+        if told.len() < MOST {
+            told.insert(text.to_owned());
+        }
     }
     match &mut notes.waiting {
         Some(waiting) if waiting.len() < MOST => waiting.push(text.to_owned()),

@@ -98,6 +98,9 @@ impl Live {
         self.shared.wake.notify_one();
         match screen.failed.take() {
             Some(error) => Err(error),
+            None if self.painter.as_ref().is_some_and(JoinHandle::is_finished) => {
+                Err(io::Error::other("the thread that draws is gone"))
+            }
             None => Ok(()),
         }
     }
