@@ -1,7 +1,7 @@
 //! Watching on a terminal: a real one (tmux), with listeners that come and go.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -162,6 +162,42 @@ fn a_terminal_shows_what_is_now_how_it_was_and_what_changed() {
     terminal.interrupt();
     let screen = terminal.shows("ended with 130");
     assert_eq!(screen.matches("portscan watch").count(), 1, "drawn in place\n{screen}");
+    terminal.is_restored();
+}
+
+/// A port that is silent until its listener goes: its queue is full, so Linux drops
+/// every further SYN.
+fn full() -> (socket2::Socket, Vec<TcpStream>, u16) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let at = socket.local_addr().unwrap().as_socket().unwrap();
+    let soon = Duration::from_millis(300);
+    let waiting: Vec<_> =
+        std::iter::from_fn(|| TcpStream::connect_timeout(&at, soon).ok()).take(16).collect();
+    assert!(waiting.len() < 16, "its queue has no end");
+    (socket, waiting, at.port())
+}
+
+#[test]
+fn silence_is_loss_until_something_answers() {
+    let ((_open, open), (silent, waiting, port)) = (listener(), full());
+    let words = format!(
+        "watch 127.0.0.1:{open},{port} --no-plugins --no-controls --timeout 200ms --every 100ms"
+    );
+    let Some(terminal) = Terminal::run(&words, (160, 50), "C.UTF-8") else { return };
+    let screen = terminal.until("silence", |s| is_drawn(s, port, '░'..='░'));
+    assert!(line(&screen, port).contains(" filtered ") && line(&screen, port).contains(" 100% "));
+    assert!(line(&screen, port).ends_with("no-response"), "{screen}");
+    assert!(line(&screen, open).contains(" 0% "), "{screen}");
+    drop((silent, waiting));
+    terminal.shows("state: filtered (no-response) -> closed (reset)");
+    let screen = terminal.until("closed", |s| history(s, port).ends_with(&['×', '×', '×']));
+    let loss = line(&screen, port).split('%').next().unwrap().rsplit(' ').next().unwrap();
+    let loss: u32 = loss.parse().unwrap();
+    assert!(loss > 0 && loss < 100, "{screen}");
+    terminal.interrupt();
+    terminal.shows("ended with 130");
     terminal.is_restored();
 }
 
