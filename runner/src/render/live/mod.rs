@@ -195,13 +195,14 @@ impl Screen {
             Some((drawn, _, _)) if drawn > 0 => text.push_str(&format!("\x1b[{drawn}A\r")),
             _ => text.push('\r'),
         }
-        for line in &lines {
+        for (at, line) in lines.iter().enumerate() {
+            let is_last = at + 1 == lines.len();
             // Erased first: after a line of full width the cursor is still in it.
-            text.push_str("\x1b[2K");
+            text.push_str(if is_last { "\x1b[J" } else { "\x1b[2K" });
             text.push_str(line);
-            text.push_str("\r\n");
+            // Standard output keeps what stands after the last line break for another write.
+            text.push_str(if is_last { "\x1b[?7h\x1b[?25h\r\n" } else { "\r\n" });
         }
-        text.push_str("\x1b[J\x1b[?7h\x1b[?25h");
         self.drawn = Some((lines.len(), size, now.as_second()));
         self.stale = false;
         self.write(out, &text);
