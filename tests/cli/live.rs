@@ -243,6 +243,19 @@ fn what_was_waited_for_ends_the_view_with_its_last_frame() {
     assert!(screen.contains("portscan: the time is over"), "{screen}");
 }
 
+/// A killed program restores nothing, so there must be nothing to restore.
+#[test]
+fn a_killed_watch_leaves_the_terminal_as_it_was() {
+    let (_open, port) = listener();
+    let words = format!("watch 127.0.0.1:{port} --no-plugins --every 100ms");
+    // The words before the program: timeout(1) of coreutils kills it.
+    let killer = "C.UTF-8 timeout --foreground -s KILL 4";
+    let Some(terminal) = Terminal::run(&words, (80, 24), killer) else { return };
+    terminal.until("open", |s| line(s, port).contains(" open "));
+    terminal.shows("ended with 137");
+    terminal.is_restored();
+}
+
 #[test]
 fn another_locale_and_another_terminal_get_what_they_can_show() {
     let (_open, port) = listener();
