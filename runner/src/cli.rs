@@ -13,6 +13,7 @@ Examples:
   portscan --targets hosts.txt --format json
   portscan trace example.com 443               where do packets die?
   portscan check expected.toml                 is everything as it ought to be?
+  portscan watch db 5432 --until open          what changes, as it does
   portscan plugin list
 
 Targets are names, addresses, blocks (10.0.0.0/29) and ranges (10.0.0.1-9); ports are
@@ -272,6 +273,12 @@ pub struct WatchArgs {
     /// Run this by the shell at every change, with the change as JSON on its standard input
     #[arg(long, value_name = "COMMAND", help_heading = "Watching")]
     pub on_change: Option<String>,
+    /// Watch what this file of expectations names, and show what is not as expected
+    #[arg(long, value_name = "FILE", help_heading = "Watching")]
+    pub check: Option<PathBuf>,
+    /// A line for every change on a terminal, too, as in a pipe
+    #[arg(long, help_heading = "Watching")]
+    pub no_live: bool,
 }
 
 /// What is waited for.
@@ -283,6 +290,8 @@ pub enum Until {
     Closed,
     /// A check found every service healthy
     Healthy,
+    /// All is as the file of --check expects
+    Met,
 }
 
 /// What a check needs.

@@ -58,6 +58,8 @@ fn values_of_options_are_named_with_their_option() {
     refused("a 1 --no-plugins --plugin dns", "cannot be used with");
     refused("a 1 --every 3s", "--every means something only with --count");
     refused("watch a 1 --within 3s", "--within means something only with --until");
+    refused("watch a 1 --until met", "--until met means something only with --check FILE");
+    refused("watch a 1 --check f.toml", "watch --check takes its targets from the file");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod errors;
 mod exit_codes;
 mod formats;
 mod help;
+mod live;
 mod reports;
 mod resume;
 mod run;

@@ -73,6 +73,72 @@ fn a_command_gets_the_change() {
     assert_eq!(change["changes"][0]["after"], "closed (reset)");
 }
 
+/// A file that expects this port to be open, and another to be closed.
+fn expecting(open: u16) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("[targets.'127.0.0.1']\n{open} = 'open'\n1 = 'closed'\n");
+    std::fs::write(dir.path().join("expected.toml"), text).unwrap();
+    dir
+}
+
+#[test]
+fn differences_from_a_file_are_told_as_they_come_and_go() {
+    let port = free_port();
+    let dir = expecting(port);
+    let later = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(600));
+        TcpListener::bind(("127.0.0.1", port)).unwrap()
+    });
+    let line = "watch --check expected.toml --no-plugins --every 100ms --until met --within 20s";
+    let ended = portscan(line).dir(dir.path()).end().code(0);
+    let stdout = ended.stdout();
+    let told: Vec<&str> = stdout.lines().map(|line| line.split_once("Z  ").unwrap().1).collect();
+    let wanted = [
+        format!("127.0.0.1 {port}/tcp  state: expected open, is closed (reset)"),
+        "1 as expected, 1 differs".to_owned(),
+        format!(
+            "127.0.0.1 {port}/tcp  expectation: state: expected open, is closed (reset) -> as expected"
+        ),
+        "2 as expected".to_owned(),
+    ];
+    assert_eq!(told, wanted);
+    drop(later.join());
+}
+
+#[test]
+fn a_command_gets_the_difference() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = expecting(listener.local_addr().unwrap().port());
+    let later = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(600));
+        drop(listener);
+    });
+    let mut words: Vec<&str> = "watch --check expected.toml --no-plugins --every 100ms"
+        .split(' ')
+        .chain(["--until", "closed", "--within", "20s", "--on-change"])
+        .collect();
+    words.push("cat > change.json");
+    crate::run::portscan_with(&words).dir(dir.path()).end().code(0);
+    later.join().unwrap();
+    let text = std::fs::read_to_string(dir.path().join("change.json")).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["schema"], "portscan/changes/1");
+    let change = &document["changes"][0];
+    assert_eq!(change["what"], "expectation");
+    assert_eq!(change["before"], "as expected");
+    assert_eq!(change["after"], "state: expected open, is closed (reset)");
+}
+
+#[test]
+fn what_is_not_met_in_time_ends_with_1_and_a_wrong_file_with_2() {
+    let dir = expecting(free_port());
+    let line = "watch --check expected.toml --no-plugins --every 100ms --until met --within 300ms";
+    portscan(line).dir(dir.path()).end().code(1).prints("1 differs").says("the time is over");
+    std::fs::write(dir.path().join("wrong.toml"), "[targets.a]\n1 = 'opne'\n").unwrap();
+    let ended = portscan("watch --check wrong.toml").dir(dir.path()).end().code(2);
+    ended.prints_nothing().says("wrong.toml:2:5: no state 'opne'; did you mean 'open'?");
+}
+
 /// A server that answers its own protocol only: rounds that sent something else
 /// would see it silent.
 #[test]

@@ -21,6 +21,8 @@ pub enum What {
     Certificate,
     /// Whether a name has an address.
     Name,
+    /// Whether it is as a file says it ought to be.
+    Expectation,
 }
 
 impl What {
@@ -34,6 +36,7 @@ impl What {
             What::Health => "health",
             What::Certificate => "certificate",
             What::Name => "name",
+            What::Expectation => "expectation",
         }
     }
 }
@@ -86,14 +89,8 @@ fn rows(report: &Report) -> BTreeMap<Key, &EndpointRow<'static>> {
 
 /// Names without an address, and why.
 fn names(report: &Report) -> BTreeMap<Key, String> {
-    let name = |target: &str| Key {
-        target: target.to_owned(),
-        address: String::new(),
-        port: 0,
-        transport: crate::model::Transport::Tcp,
-    };
     let word = |row: &crate::report::UnresolvedRow| row.reason.name().to_owned();
-    report.tail.unresolved.iter().map(|row| (name(&row.target), word(row))).collect()
+    report.tail.unresolved.iter().map(|row| (Key::of_name(&row.target), word(row))).collect()
 }
 
 fn change(key: &Key, what: What, before: Option<String>, after: Option<String>) -> Change {

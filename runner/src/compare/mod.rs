@@ -1,22 +1,24 @@
-//! Reports held against each other: what changed since, and what differs by the
-//! place they were taken from.
+//! Reports held against each other: what changed since, what the rounds of a watch
+//! were like, and what differs by the place they were taken from.
 //!
 //! Pure functions over documents that were read back ([`crate::report::Report`]).
 //! Nothing here judges a port again. Start reading at [`changes()`].
 
 mod changes;
+mod history;
 mod matrix;
 #[cfg(test)]
 mod sample;
 
 pub use changes::{Change, What, changes};
+pub use history::{Beat, Dated, History, Track};
 pub use matrix::{Cell, Line, Matrix, matrix};
 
 use crate::model::Transport;
 use crate::report::EndpointRow;
 
 /// What makes two rows of different reports rows of the same endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Key {
     /// The target as the user wrote it.
     pub target: String,
@@ -29,7 +31,14 @@ pub struct Key {
 }
 
 impl Key {
-    fn of(row: &EndpointRow<'_>) -> Key {
+    /// That of a name, which has neither address nor port.
+    fn of_name(target: &str) -> Key {
+        let transport = Transport::Tcp;
+        Key { target: target.to_owned(), address: String::new(), port: 0, transport }
+    }
+
+    /// That of a row.
+    pub fn of(row: &EndpointRow<'_>) -> Key {
         Key {
             target: row.target.to_string(),
             address: row.address.clone(),

@@ -129,6 +129,13 @@ impl Case {
         }
     }
 
+    /// What is not as it ought to be, a sentence each: `state: expected open, is closed
+    /// (reset)`. From outside: escape before showing.
+    pub fn sentences(&self) -> Vec<String> {
+        let told = |d: &Difference| format!("{}: expected {}, is {}", d.what, d.expected, d.found);
+        self.differences.iter().map(told).chain(self.why.clone()).collect()
+    }
+
     /// Forgets the next steps, for a reader who wants none.
     pub fn advise_nothing(&mut self) {
         if let Some(row) = &mut self.endpoint {

@@ -34,23 +34,9 @@ pub(super) fn run(settings: &CheckSettings) -> ExitStatus {
 }
 
 fn check(settings: &CheckSettings, file: &Path) -> Result<ExitStatus, String> {
-    let plan = plan(&settings.probe, file)?;
-    plan.warnings.iter().for_each(|warning| render::talk::note(warning));
-    let vantage = settings.probe.vantage.as_deref();
-    let assigned = plan.plugins_from(vantage).map(|(target, port, transport, expected)| Assigned {
-        target: target.clone(),
-        port,
-        transport,
-        plugin: expected.plugin.iter().map(|(_, name)| name.clone()).collect(),
-        settings: expected.settings.iter().map(|(_, n, v)| (n.clone(), v.clone())).collect(),
-    });
-    let assigned: Vec<Assigned> = assigned.collect();
-    let targets = plan.targets_from(vantage);
-    fits(&targets, settings.probe.family)?;
+    let asked = Asked::read(&settings.probe, file)?;
     let outputs = Outputs::open(settings)?;
-    let probe = ProbeSettings { targets, ..settings.probe.clone() };
-    let Measured { report, status, resolved } = probe::measure(&probe, assigned)?;
-    let mut check = expect::compare(&plan, &report, &resolved);
+    let Held { mut check, report, status } = asked.hold()?;
     if !settings.probe.advice {
         check.expectations.iter_mut().for_each(|case| case.advise_nothing());
     }
@@ -59,6 +45,56 @@ fn check(settings: &CheckSettings, file: &Path) -> Result<ExitStatus, String> {
         ExitStatus::Interrupted => ExitStatus::Interrupted,
         _ => ended(&check),
     })
+}
+
+/// A file of expectations, read and ready to be held against what is there, as often
+/// as one likes.
+pub(super) struct Asked {
+    plan: Plan,
+    probe: ProbeSettings,
+    assigned: Vec<Assigned>,
+}
+
+/// What a file came to, and what it was held against.
+pub(super) struct Held {
+    /// What became of every expectation.
+    pub check: Check,
+    /// What is there.
+    pub report: Report,
+    /// How the probe ended.
+    pub status: ExitStatus,
+}
+
+impl Asked {
+    /// Reads the file; `settings` say how to probe.
+    ///
+    /// # Errors
+    /// What is wrong with the file, a line each.
+    pub fn read(settings: &ProbeSettings, file: &Path) -> Result<Asked, String> {
+        let plan = plan(settings, file)?;
+        plan.warnings.iter().for_each(|warning| render::talk::note(warning));
+        let vantage = settings.vantage.as_deref();
+        let assigned = plan.plugins_from(vantage).map(|(target, port, transport, expected)| {
+            let plugin = expected.plugin.iter().map(|(_, name)| name.clone()).collect();
+            let own = expected.settings.iter().map(|(_, n, v)| (n.clone(), v.clone()));
+            Assigned { target: target.clone(), port, transport, plugin, settings: own.collect() }
+        });
+        let assigned = assigned.collect();
+        let targets = plan.targets_from(vantage);
+        fits(&targets, settings.family)?;
+        Ok(Asked { plan, probe: ProbeSettings { targets, ..settings.clone() }, assigned })
+    }
+
+    /// Probes, and holds what is there against the file.
+    ///
+    /// # Errors
+    /// A sentence that says why it could not run.
+    pub fn hold(&self) -> Result<Held, String> {
+        let Measured { report, status, resolved } =
+            probe::measure(&self.probe, self.assigned.clone())?;
+        let check = expect::compare(&self.plan, &report, &resolved);
+        Ok(Held { check, report, status })
+    }
 }
 
 /// The worse wins: what could not be measured over what differs.

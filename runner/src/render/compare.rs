@@ -46,20 +46,38 @@ pub fn changes(out: &mut dyn Write, changes: &[Change]) -> io::Result<()> {
 /// # Errors
 /// Those of writing.
 pub fn stamped(out: &mut dyn Write, time: &str, changes: &[Change]) -> io::Result<()> {
-    let time = time.split('.').next().unwrap_or(time).trim_end_matches('Z');
     for change in changes {
-        let side = |text: &Option<String>| text.as_deref().map(|text| escape(text).into_owned());
-        let what = match (side(&change.before), side(&change.after)) {
-            (None, Some(after)) => after,
-            (Some(before), None) => format!("{before} -> gone"),
-            (before, after) => {
-                let [before, after] = [before, after].map(Option::unwrap_or_default);
-                format!("{}: {before} -> {after}", change.what.name())
-            }
-        };
-        writeln!(out, "{time}Z  {}  {what}", name(&change.key))?;
+        writeln!(out, "{}  {}  {}", second(time), name(&change.key), told(change))?;
     }
     out.flush()
+}
+
+/// Writes a line beside those of [`stamped`].
+///
+/// # Errors
+/// Those of writing.
+pub fn remark(out: &mut dyn Write, time: &str, text: &str) -> io::Result<()> {
+    writeln!(out, "{}  {}", second(time), escape(text))?;
+    out.flush()
+}
+
+/// A time (RFC 3339, UTC) without the fractions of its second.
+fn second(time: &str) -> String {
+    let time = time.split('.').next().unwrap_or(time).trim_end_matches('Z');
+    format!("{time}Z")
+}
+
+/// A change in words: `state: closed (reset) -> open (syn-ack)`.
+pub(super) fn told(change: &Change) -> String {
+    let side = |text: &Option<String>| text.as_deref().map(|text| escape(text).into_owned());
+    match (side(&change.before), side(&change.after)) {
+        (None, Some(after)) => after,
+        (Some(before), None) => format!("{before} -> gone"),
+        (before, after) => {
+            let [before, after] = [before, after].map(Option::unwrap_or_default);
+            format!("{}: {before} -> {after}", change.what.name())
+        }
+    }
 }
 
 /// Writes changes as one document, schema `portscan/changes/1`.
@@ -132,11 +150,13 @@ fn document(out: &mut dyn Write, document: &impl Serialize) -> io::Result<()> {
 }
 
 /// `db.example.com 10.0.0.5 5432/tcp`; the address once where it is the target.
-fn name(key: &Key) -> String {
+pub(super) fn name(key: &Key) -> String {
     let target = escape(&key.target).into_owned();
     match (&key.address, key.port) {
         (address, 0) if address.is_empty() => target,
-        (address, port) if *address == key.target => format!("{target} {port}/{}", key.transport),
+        (address, port) if address.is_empty() || *address == key.target => {
+            format!("{target} {port}/{}", key.transport)
+        }
         (address, port) => format!("{target} {} {port}/{}", escape(address), key.transport),
     }
 }

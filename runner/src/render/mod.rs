@@ -12,6 +12,7 @@ mod escape;
 pub mod explain;
 mod formats;
 mod json;
+pub mod live;
 pub mod plugins;
 mod progress;
 mod several;

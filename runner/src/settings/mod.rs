@@ -167,6 +167,10 @@ pub struct WatchSettings {
     pub within: Option<Duration>,
     /// What to run at every change.
     pub on_change: Option<String>,
+    /// What is expected; the probe's targets come from it.
+    pub file: Option<PathBuf>,
+    /// Lines, also on a terminal.
+    pub plain: bool,
 }
 
 /// Everything about a check.
@@ -284,7 +288,16 @@ fn watch(args: WatchArgs) -> Result<WatchSettings, SettingsError> {
     if args.probe.resume.is_some() {
         return Err(SettingsError::Alone { option: "--resume", with: "one probe, not watch" });
     }
-    let probe = probe(args.probe)?;
+    let probe = match &args.check {
+        None if args.until == Some(Until::Met) => {
+            return Err(SettingsError::Alone { option: "--until met", with: "--check FILE" });
+        }
+        None => probe(args.probe)?,
+        Some(_) if args.probe.words.is_empty() && args.probe.targets.is_empty() => {
+            probe_of(args.probe, Vec::new())?
+        }
+        Some(_) => return Err(SettingsError::TwoSources),
+    };
     let every = probe.every;
     Ok(WatchSettings {
         probe: ProbeSettings { quiet: true, ..probe },
@@ -292,6 +305,8 @@ fn watch(args: WatchArgs) -> Result<WatchSettings, SettingsError> {
         until: args.until,
         within,
         on_change: args.on_change,
+        file: args.check,
+        plain: args.no_live,
     })
 }
 

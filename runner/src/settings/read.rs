@@ -58,6 +58,9 @@ pub enum SettingsError {
         "check takes one file, for example portscan check expected.toml; 'check --init HOST:PORTS' prints one to begin with"
     )]
     OneFile,
+    /// Targets beside a file that has them all.
+    #[error("watch --check takes its targets from the file: give no others")]
+    TwoSources,
     /// A trace takes one endpoint.
     #[error("trace takes one host and one port, for example portscan trace example.com 443")]
     OneEndpoint,

@@ -74,11 +74,7 @@ fn name(case: &Case) -> String {
 
 /// What is not as it ought to be, a sentence each: `state: expected open, is closed (reset)`.
 fn sentences(case: &Case) -> Vec<String> {
-    let differences = case.differences.iter().map(|difference| {
-        let (expected, found) = (plain(&difference.expected), plain(&difference.found));
-        format!("{}: expected {expected}, is {found}", plain(&difference.what))
-    });
-    differences.chain(case.why.as_deref().map(plain)).collect()
+    case.sentences().iter().map(|sentence| plain(sentence)).collect()
 }
 
 /// The next steps for a case that is not as it ought to be.
@@ -89,7 +85,7 @@ fn advice(case: &Case) -> Vec<String> {
 }
 
 /// `12 as expected, 1 differs`; what there is none of is left out, but not the first.
-fn counts(check: &Check) -> String {
+pub fn counts(check: &Check) -> String {
     let counts = check.counts;
     let mut parts = vec![format!("{} as expected", counts.as_expected)];
     let rest = [
