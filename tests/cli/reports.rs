@@ -79,3 +79,15 @@ fn what_is_no_report_is_named_with_its_place() {
     at_home(dir.path(), "diff x.json x.json").end().code(2).prints_nothing().says("x.json: line 2");
     at_home(dir.path(), "diff no.json x.json").end().code(2).says("no.json: No such file");
 }
+
+#[test]
+fn standard_input_is_read_once_and_whoever_names_it_twice_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    report(dir.path(), "a.json", "1", "");
+    let a = std::fs::read(dir.path().join("a.json")).unwrap();
+    for line in ["diff - -", "compare - a.json -", "--targets - --targets -"] {
+        at_home(dir.path(), line).input(&a).end().code(2).prints_nothing().says("named twice");
+    }
+    at_home(dir.path(), "diff - a.json").input(&a).end().code(0).prints("no change");
+    at_home(dir.path(), "diff a.json -").input(&a).end().code(0).prints("no change");
+}

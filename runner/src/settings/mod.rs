@@ -251,12 +251,30 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
             Ok(Command::ConfigShow { options: config::shown(profile.as_deref())? })
         }
         Some(Typed::Explain { term }) => Ok(Command::Explain { term }),
-        Some(Typed::Diff { before, after, format }) => Ok(Command::Diff { before, after, format }),
-        Some(Typed::Compare { reports, format }) => Ok(Command::Compare { reports, format }),
+        Some(Typed::Diff { before, after, format }) => {
+            read_once([&before, &after], "one of the reports")?;
+            Ok(Command::Diff { before, after, format })
+        }
+        Some(Typed::Compare { reports, format }) => {
+            read_once(&reports, "all reports but one")?;
+            Ok(Command::Compare { reports, format })
+        }
         Some(Typed::Baseline(command)) => Ok(Command::Baseline(command)),
         Some(Typed::Man { dir }) => Ok(Command::Man { dir }),
         Some(Typed::Completions { shell }) => Ok(Command::Completions { shell }),
         Some(Typed::Compile) => Ok(Command::Compile),
+    }
+}
+
+/// Holds a list of files to naming standard input once: the second reader would find
+/// it empty.
+fn read_once<'a>(
+    files: impl IntoIterator<Item = &'a PathBuf>,
+    what: &'static str,
+) -> Result<(), SettingsError> {
+    match files.into_iter().filter(|file| file.as_os_str() == "-").count() {
+        0 | 1 => Ok(()),
+        _ => Err(SettingsError::StandardInput { what }),
     }
 }
 
@@ -312,6 +330,7 @@ fn check(mut args: CheckArgs) -> Result<CheckSettings, SettingsError> {
 }
 
 fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
+    read_once(&args.targets, "all other targets")?;
     let mut targets = parse_words(&args.words)?;
     for file in &args.targets {
         targets.extend(read::target_file(file)?);
