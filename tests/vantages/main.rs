@@ -14,11 +14,16 @@ mod site;
 mod support;
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 
 use serde_json::Value;
 
 use site::{HOSTS, Site};
 use support::portscan::{Portscan, Ran};
+
+/// The name server of every place.
+const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 99, 2, 53));
 
 #[test]
 fn three_places_side_by_side_say_who_is_in_the_way() {
@@ -36,12 +41,36 @@ fn three_places_side_by_side_say_who_is_in_the_way() {
                 .args(site.only_from(place))
                 .args(["--vantage", place, "-o"])
                 .args([format!("json={}", file.display())])
+                // Nobody is asked: the targets are addresses.
+                .resolver(SERVER)
                 .run();
             assert!(ran.stderr.is_empty(), "{ran:?}");
+            says_from_where(place, &file);
             file.into_os_string()
         });
         is_the_matrix(&site, &reports);
     });
+}
+
+/// A report says from which address of which interface it looked, and whom it would
+/// have asked for names.
+fn says_from_where(place: &str, file: &Path) {
+    let text = std::fs::read_to_string(file).expect("portscan wrote it");
+    let report: Value = serde_json::from_str(&text).expect("a document");
+    let complaints = support::trial::schema_complaints(&report);
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    let vantage = &report["vantage"];
+    let (addresses, gateways) = match place {
+        "office" => (["10.99.1.2", "fd99:1::2"], &["10.99.1.1", "fd99:1::1"][..]),
+        "vpc" => (["10.99.3.2", "fd99:3::2"], &["10.99.3.1", "fd99:3::1"][..]),
+        _ => (["10.99.4.2", "fd99:4::2"], &["10.99.4.1"][..]),
+    };
+    assert_eq!(vantage["name"], place);
+    assert_eq!(vantage["user"], "nobody");
+    assert_eq!(vantage["source_addresses"], serde_json::json!(addresses));
+    assert_eq!(vantage["interfaces"], serde_json::json!(["eth0", "eth0"]));
+    assert_eq!(vantage["gateways"], serde_json::json!(gateways));
+    assert_eq!(vantage["name_servers"], serde_json::json!([SERVER.to_string()]));
 }
 
 /// Both formats against what is written down, line by line.
