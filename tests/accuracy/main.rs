@@ -18,3 +18,4 @@ mod near;
 mod path;
 mod refusals;
 mod routing;
+mod trace;

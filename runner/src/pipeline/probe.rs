@@ -120,7 +120,7 @@ fn run_with(
     scan(&mut plan, &mut net, &place, &mut round);
     for (mut outcome, ask) in round.untraced.take().unwrap_or_default() {
         if !net.stop_asked() {
-            let sentence = super::trace::sentence(&mut net, &ask);
+            let sentence = super::trace::sentence(&mut net, &ask, settings.rate);
             outcome.notes.push(Note::Path { sentence });
         }
         round.emit(outcome);
