@@ -1,10 +1,42 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Outcome, PortState, Transport};
+use super::Context;
+use super::refusal::is_missing_host;
+use super::silence::is_silent;
+use crate::model::{Control, Outcome, PortState, Transport};
 
 /// Ports that are told apart in one sentence; more would hide the point.
 const MOST_SENTENCES: usize = 2;
+
+/// Whether a target is a name, rather than addresses: those have no letters, or colons.
+fn is_name(target: &str) -> bool {
+    target.chars().any(char::is_alphabetic) && !target.contains([':', '/'])
+}
+
+pub(super) fn stale_address(o: &Outcome, c: &Context<'_>) -> Option<String> {
+    let (ip, name) = (o.endpoint.ip(), &*o.target);
+    let (port, transport) = (o.endpoint.port(), o.endpoint.transport);
+    if !is_name(name)
+        || [Transport::Tcp, Transport::Udp].iter().any(|t| (c.peer)(ip, *t).has_answered())
+    {
+        return None;
+    }
+    let is_gone = o.state == PortState::Filtered && is_missing_host(o.reason)
+        || is_silent(o) && o.evidence.control == Some(Control::Silent);
+    let is_quiet = is_silent(o) && o.state == PortState::Filtered && o.evidence.control.is_none();
+    match (c.open_address)(name, port, transport).filter(|other| *other != ip) {
+        Some(other) if is_gone || is_quiet => Some(format!(
+            "{other}, another address of {name}, is open and nobody answers at {ip}: that host is \
+             down, or its DNS record is stale (getent ahosts {name})"
+        )),
+        None if is_gone => Some(format!(
+            "nobody answers at the address that {name} leads to: if the service has moved, DNS \
+             still has the old one (getent ahosts {name})"
+        )),
+        _ => None,
+    }
+}
 
 /// What the addresses of one name say together, when they do not all say the
 /// same: a family that is broken, an address that is dead.
