@@ -7,8 +7,12 @@ mod errors;
 mod exit_codes;
 mod formats;
 mod help;
+mod package;
 mod reports;
 mod resume;
 mod run;
 mod scope;
+#[allow(dead_code)]
+#[path = "../support/skip.rs"]
+mod skip;
 mod watch;
