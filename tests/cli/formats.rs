@@ -78,7 +78,7 @@ fn nmaps_own_tools_read_the_xml() {
     }
     let dir = tempfile::tempdir().unwrap();
     // An address of its own: the port that is let go is nobody else's.
-    let open = std::net::TcpListener::bind("127.0.44.6:0").unwrap();
+    let open = TcpListener::bind("127.0.44.6:0").unwrap();
     let port = open.local_addr().unwrap().port();
     let line = format!("127.0.44.6:{port},1 --no-plugins --format table -o xml=");
     portscan(&format!("{line}a.xml")).dir(dir.path()).end().code(1);

@@ -29,8 +29,9 @@ pub struct Context<'a> {
     pub listeners: &'a dyn Fn() -> &'a Listeners,
     /// Whether another endpoint of this run was found open so far.
     pub is_open: &'a dyn Fn(IpAddr, u16, Transport) -> bool,
-    /// The first address of a name at which a port was found open so far.
-    pub open_address: &'a dyn Fn(&str, u16, Transport) -> Option<IpAddr>,
+    /// The first address of a name, among those of IPv4 or of IPv6, at which a port was
+    /// found open so far.
+    pub open_address: &'a dyn Fn(&str, u16, Transport, bool) -> Option<IpAddr>,
     /// What the other endpoints of an address showed so far.
     pub peer: &'a dyn Fn(IpAddr, Transport) -> Peer,
 }
@@ -129,7 +130,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "stale-address",
-        about: "a name leads to an address where nobody answers",
+        about: "of one name's addresses, one is open and nothing is answered at another",
         say: name::stale_address,
     },
     Rule {
@@ -173,6 +174,11 @@ pub const RULES: &[Rule] = &[
         name: "dark-address",
         about: "silence of the whole address",
         say: silence::dark_address,
+    },
+    Rule {
+        name: "may-have-moved",
+        about: "a name leads to addresses where nobody is",
+        say: name::may_have_moved,
     },
     Rule {
         name: "dropped-behind-a-front",

@@ -83,10 +83,10 @@ fn is_dark(o: &Outcome) -> bool {
 }
 
 pub(super) fn lets_some_through(o: &Outcome, c: &Context<'_>) -> Option<String> {
-    let answering = answering(o, c).filter(|_| is_dark(o) && !is_by_design(o))?;
-    if went_silent(o, c).is_some() {
+    if !is_dark(o) || is_by_design(o) || went_silent(o, c).is_some() {
         return None;
     }
+    let answering = answering(o, c)?;
     let (port, transport) = (o.endpoint.port(), o.endpoint.transport);
     Some(match transport {
         Transport::Tcp => format!(

@@ -60,15 +60,14 @@ fn slower(o: &Outcome, rounds: &Rounds) -> String {
 
 pub(super) fn lost_alone(o: &Outcome, c: &Context<'_>) -> Option<String> {
     let lost = o.evidence.attempts.saturating_sub(o.evidence.answered);
-    let peer = (c.peer)(o.endpoint.ip(), o.endpoint.transport);
     // Refused UDP is slow by the target's ICMP budget, which is another story.
     let is_answered = o.state == PortState::Open
         || o.state == PortState::Closed && o.endpoint.transport == Transport::Tcp;
-    let applies = is_answered
-        && o.notes.contains(&Note::Loss)
-        && lost >= FEW_LOST
-        && peer.lossless >= MANY_LOSSLESS;
-    applies.then(|| {
+    if !is_answered || !o.notes.contains(&Note::Loss) || lost < FEW_LOST {
+        return None;
+    }
+    let peer = (c.peer)(o.endpoint.ip(), o.endpoint.transport);
+    (peer.lossless >= MANY_LOSSLESS).then(|| {
         format!(
             "{lost} packets to this port were lost and none to {} other ports of this host: rather \
              a limit on this port (a rate rule, a full queue) than the way (portscan {} {} --count \
@@ -81,10 +80,13 @@ pub(super) fn lost_alone(o: &Outcome, c: &Context<'_>) -> Option<String> {
 }
 
 pub(super) fn went_silent(o: &Outcome, c: &Context<'_>) -> Option<String> {
+    // Silence for UDP after many refusals is what an ICMP budget looks like.
+    if !is_silent(o) || o.endpoint.transport == Transport::Udp {
+        return None;
+    }
     let ip = o.endpoint.ip();
     let peer = (c.peer)(ip, o.endpoint.transport);
-    // Silence for UDP after many refusals is what an ICMP budget looks like.
-    if !is_silent(o) || o.endpoint.transport == Transport::Udp || peer.closed < MANY_REFUSED {
+    if peer.closed < MANY_REFUSED {
         return None;
     }
     let closed = peer.closed;

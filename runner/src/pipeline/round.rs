@@ -56,8 +56,9 @@ pub(super) struct Round<'a> {
     pub untraced: Option<Vec<(Outcome, Ask)>>,
     listeners: OnceCell<Listeners>,
     opens: HashSet<(IpAddr, u16, Transport)>,
-    /// Where a port of a name with several addresses was found open first.
-    open_addresses: HashMap<(Arc<str>, u16, Transport), IpAddr>,
+    /// Where a port of a name with several addresses was found open first, in IPv4
+    /// and in IPv6.
+    open_addresses: HashMap<(Arc<str>, u16, Transport, bool), IpAddr>,
     peers: HashMap<(IpAddr, Transport), Peer>,
     /// Rows of names with several addresses.
     plural: HashMap<Arc<str>, Vec<Outcome>>,
@@ -146,8 +147,8 @@ impl<'a> Round<'a> {
                 is_own: &|ip| self.vantage.is_own(ip),
                 listeners: &listeners,
                 is_open: &|ip, port, transport| self.opens.contains(&(ip, port, transport)),
-                open_address: &|name, port, transport| {
-                    self.open_addresses.get(&(name.into(), port, transport)).copied()
+                open_address: &|name, port, transport, ipv4| {
+                    self.open_addresses.get(&(name.into(), port, transport, ipv4)).copied()
                 },
                 peer: &|ip, transport| {
                     self.peers.get(&(ip, transport)).copied().unwrap_or_default()
@@ -184,7 +185,7 @@ impl<'a> Round<'a> {
         if outcome.state == PortState::Open && self.opens.len() < REMEMBERED {
             self.opens.insert((ip, port, transport));
             if self.plural.contains_key(&outcome.target) {
-                let key = (outcome.target.clone(), port, transport);
+                let key = (outcome.target.clone(), port, transport, ip.is_ipv4());
                 self.open_addresses.entry(key).or_insert(ip);
             }
         }
