@@ -353,7 +353,7 @@ fn nothing_tells_of_the_machine_it_was_written_on() {
                 .any(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
         })
     };
-    let folders = [".ci", "docs", "examples", "plugins", "runner", "tests", "wit"];
+    let folders = [".ci", "docs", "examples", "packaging", "plugins", "runner", "tests", "wit"];
     let told: Vec<_> = sources(&folders, "")
         .into_iter()
         .filter(|source| is_telling(&source.text))

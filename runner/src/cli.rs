@@ -1,5 +1,9 @@
 //! What may be typed. No meaning, no I/O.
 
+mod trace;
+
+pub use trace::TraceArgs;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -309,26 +313,6 @@ pub struct CheckArgs {
     /// Probe these targets, and print a file that expects what is there now
     #[arg(long, help_heading = "Checking")]
     pub init: bool,
-}
-
-/// What a trace needs.
-#[derive(Debug, Args)]
-pub struct TraceArgs {
-    /// Host and port: HOST PORT, or HOST:PORT
-    #[arg(required = true, num_args = 1..=2)]
-    pub words: Vec<String>,
-    /// Most hops to try
-    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub max_hops: u8,
-    /// How long to wait for each hop
-    #[arg(long, value_name = "TIME", default_value = "1500ms")]
-    pub timeout: String,
-    /// Only IPv4
-    #[arg(short = '4', conflicts_with = "ipv6")]
-    pub ipv4: bool,
-    /// Only IPv6
-    #[arg(short = '6')]
-    pub ipv6: bool,
 }
 
 /// How results are written.

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod advice;
 mod elsewhere;
 mod front;
 mod harness;
@@ -18,3 +19,4 @@ mod near;
 mod path;
 mod refusals;
 mod routing;
+mod trace;

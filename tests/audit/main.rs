@@ -74,6 +74,46 @@ fn a_run_says_who_why_what_with_what_and_what_came_of_it() {
 }
 
 #[test]
+fn a_trace_is_written_down_as_a_probe_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.jsonl");
+    let open = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = open.local_addr().unwrap().port();
+    let line = format!("trace 127.0.0.1:{port}");
+    let ran = audited(&log, &line).args(["--reason", "CHG-9"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    assert_eq!(acknowledged(&ran.stderr).len(), 3, "{ran:?}");
+    let [begin, results, end] = &entries(&log)[..] else { panic!("not three entries") };
+    let told = (&begin["event"], &begin["command"], &begin["reason"]);
+    assert_eq!(told, (&"begin".into(), &"trace".into(), &"CHG-9".into()));
+    assert_eq!(begin["scope"][0]["ports"], serde_json::json!([format!("{port}/tcp")]));
+    let row = &results["endpoints"][0];
+    assert_eq!((&row["address"], &row["port"]), (&"127.0.0.1".into(), &port.into()));
+    assert!(row["packets_sent"].as_u64().unwrap() >= 1, "{row}");
+    assert_eq!(row["conclusion"], "the endpoint is reached and open");
+    assert_eq!((&end["event"], &end["endpoints"]), (&"end".into(), &1.into()));
+
+    // Where a file or the environment asks for it, and for a name without an address.
+    let mut asked = portscan();
+    asked.args(["trace", "no.invalid:1"]).env("PORTSCAN_AUDIT", &log).env("PORTSCAN_COUNT", "3");
+    let ran = asked.output().unwrap();
+    assert_eq!((ran.status.code(), acknowledged(&ran.stderr).len()), (Some(2), 2), "{ran:?}");
+    assert_eq!(entries(&log)[4]["unresolved"][0]["target"], "no.invalid");
+    assert!(verify(&log, &[]).status.success());
+
+    let diary = folder.path().join("diary");
+    std::fs::write(&diary, "dear diary").unwrap();
+    let ran = audited(&diary, &line).output().unwrap();
+    assert_eq!((ran.status.code(), ran.stdout.len()), (Some(2), 0), "nothing is traced");
+    // What a scope refuses was asked for all the same.
+    std::fs::write(folder.path().join("scope.toml"), "never = [\"127.0.0.0/8\"]").unwrap();
+    let scope = folder.path().join("scope.toml").display().to_string();
+    let ran = audited(&log, &line).args(["--scope", &scope]).output().unwrap();
+    assert_eq!((ran.status.code(), ran.stdout.len()), (Some(2), 0), "{ran:?}");
+    assert_eq!(entries(&log).len(), 6, "it began, and has no end");
+}
+
+#[test]
 fn an_edit_a_removed_a_moved_line_and_a_cut_tail_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("audit.jsonl");

@@ -8,8 +8,12 @@ mod exit_codes;
 mod formats;
 mod help;
 mod live;
+mod package;
 mod reports;
 mod resume;
 mod run;
 mod scope;
+#[allow(dead_code)]
+#[path = "../support/skip.rs"]
+mod skip;
 mod watch;

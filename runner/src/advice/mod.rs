@@ -12,12 +12,13 @@ mod refusal;
 mod scenarios;
 mod service;
 mod silence;
+mod varying;
 
 pub use name::conclude_name;
 
 use std::net::IpAddr;
 
-use crate::model::{Outcome, Transport};
+use crate::model::{Note, Outcome, PortState, Transport};
 use crate::vantage::Listeners;
 
 /// What a rule may look at besides the endpoint itself.
@@ -28,6 +29,49 @@ pub struct Context<'a> {
     pub listeners: &'a dyn Fn() -> &'a Listeners,
     /// Whether another endpoint of this run was found open so far.
     pub is_open: &'a dyn Fn(IpAddr, u16, Transport) -> bool,
+    /// The first address of a name, among those of IPv4 or of IPv6, at which a port was
+    /// found open so far.
+    pub open_address: &'a dyn Fn(&str, u16, Transport, bool) -> Option<IpAddr>,
+    /// What the other endpoints of an address showed so far.
+    pub peer: &'a dyn Fn(IpAddr, Transport) -> Peer,
+}
+
+/// What the endpoints of one address and transport showed in a run so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// How many are open.
+    pub open: u32,
+    /// How many were refused by the target itself.
+    pub closed: u32,
+    /// How many of both without a packet lost.
+    pub lossless: u32,
+    /// How many were asked so far, those under way included.
+    pub asked: u32,
+    /// The last of the open and refused ones, by place in the request.
+    pub last_answered: u64,
+}
+
+impl Peer {
+    /// Takes one endpoint into account.
+    pub fn add(&mut self, outcome: &Outcome) {
+        let (open, closed) = (outcome.state == PortState::Open, outcome.state == PortState::Closed);
+        self.open += u32::from(open);
+        self.closed += u32::from(closed);
+        if open || closed {
+            self.last_answered = self.last_answered.max(outcome.order);
+        }
+        self.lossless += u32::from((open || closed) && !outcome.notes.contains(&Note::Loss));
+    }
+
+    /// How many were asked and have not answered.
+    fn unanswered(self) -> u32 {
+        self.asked.saturating_sub(self.open + self.closed)
+    }
+
+    /// Whether anything came back from it.
+    fn has_answered(self) -> bool {
+        self.open + self.closed > 0
+    }
 }
 
 /// One rule.
@@ -85,6 +129,11 @@ pub const RULES: &[Rule] = &[
         say: refusal::rejected_on_the_way,
     },
     Rule {
+        name: "stale-address",
+        about: "of one name's addresses, one is open and nothing is answered at another",
+        say: name::stale_address,
+    },
+    Rule {
         name: "no-neighbour",
         about: "no ARP or neighbour answer on our own link",
         say: refusal::no_neighbour,
@@ -102,14 +151,34 @@ pub const RULES: &[Rule] = &[
         say: silence::icmp_budget,
     },
     Rule {
+        name: "silent-by-design",
+        about: "UDP silence of a service for which no answer is normal",
+        say: silence::by_design,
+    },
+    Rule {
+        name: "went-silent",
+        about: "silence after many ports of the host were refused, of all later or of unused ones",
+        say: varying::went_silent,
+    },
+    Rule {
         name: "silent-port",
         about: "silence, while control ports are answered",
         say: silence::silent_port,
     },
     Rule {
+        name: "lets-some-through",
+        about: "silence, also of unused ports, while other ports of the host answer",
+        say: silence::lets_some_through,
+    },
+    Rule {
         name: "dark-address",
         about: "silence of the whole address",
         say: silence::dark_address,
+    },
+    Rule {
+        name: "may-have-moved",
+        about: "a name leads to addresses where nobody is",
+        say: name::may_have_moved,
     },
     Rule {
         name: "dropped-behind-a-front",
@@ -130,6 +199,16 @@ pub const RULES: &[Rule] = &[
         name: "open-for-everything",
         about: "ports that nobody uses are open too",
         say: service::open_for_everything,
+    },
+    Rule {
+        name: "comes-and-goes",
+        about: "open in some rounds of --count and not in others",
+        say: varying::comes_and_goes,
+    },
+    Rule {
+        name: "lost-alone",
+        about: "answered after losses, while other ports of the host lost nothing",
+        say: varying::lost_alone,
     },
     Rule {
         name: "hangs-up",

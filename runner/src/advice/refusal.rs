@@ -90,7 +90,7 @@ fn is_loop(reason: Reason) -> bool {
     reason == Reason::TimeExceeded
 }
 
-fn is_missing_host(reason: Reason) -> bool {
+pub(super) fn is_missing_host(reason: Reason) -> bool {
     matches!(reason, Reason::HostUnreach | Reason::AddrUnreach | Reason::HostUnknown)
 }
 
@@ -123,9 +123,13 @@ pub(super) fn no_way(o: &Outcome, _: &Context<'_>) -> Option<String> {
 
 /// The command that shows how far packets to an endpoint get.
 pub(super) fn trace(o: &Outcome) -> String {
-    let port = match o.endpoint.transport {
+    format!("portscan trace {} {}", o.endpoint.ip(), port(o))
+}
+
+/// The port as a command takes it.
+pub(super) fn port(o: &Outcome) -> String {
+    match o.endpoint.transport {
         Transport::Tcp => o.endpoint.port().to_string(),
         Transport::Udp => format!("{}/udp", o.endpoint.port()),
-    };
-    format!("portscan trace {} {port}", o.endpoint.ip())
+    }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{Context, MOST, RULES, advise, conclude_name};
+use super::{Context, MOST, Peer, RULES, advise, conclude_name};
 use crate::model::sample::{
     at, checked, closed, closed_udp, icmp, open, outcome, prohibited, silent,
 };
 use crate::model::{
-    Control, Finding, FindingValue, Health, Note, Outcome, PortState, Reason, Role, Transport,
-    Verdict,
+    Control, Finding, FindingValue, Health, Note, Outcome, PortState, Reason, Role, Rounds,
+    Transport, Verdict,
 };
 use crate::vantage::{Listener, Listeners};
 use Transport::{Tcp, Udp};
@@ -24,6 +24,9 @@ struct World {
     own: Vec<IpAddr>,
     listeners: Listeners,
     open: Vec<(u16, Transport)>,
+    /// Another address of the same name, at which the port is open.
+    other: Option<&'static str>,
+    tcp: Peer,
 }
 
 impl World {
@@ -34,7 +37,19 @@ impl World {
             Listener { transport: *transport, bound, inode: 0 }
         });
         let own = vec![TARGET.parse().unwrap()];
-        World { own, listeners: Listeners::of(listeners.collect()), open: vec![] }
+        World { own, listeners: Listeners::of(listeners.collect()), ..World::default() }
+    }
+
+    /// So many TCP ports of the target were asked; those that answered are so, and the
+    /// last of them has this place in the request (that of a row is its port).
+    fn asked(open: u32, closed: u32, asked: u32, last_answered: u64) -> World {
+        let lossless = open + closed;
+        World { tcp: Peer { open, closed, lossless, asked, last_answered }, ..World::default() }
+    }
+
+    /// Other TCP ports of the target are so.
+    fn tcp(open: u32, closed: u32) -> World {
+        World::asked(open, closed, open + closed + 1, 443)
     }
 }
 
@@ -44,7 +59,18 @@ fn applied(row: &Outcome, world: &World) -> Vec<(&'static str, String)> {
     let listeners = || &world.listeners;
     let is_open =
         |_: IpAddr, port: u16, transport: Transport| world.open.contains(&(port, transport));
-    let context = Context { is_own: &is_own, listeners: &listeners, is_open: &is_open };
+    let context = Context {
+        is_own: &is_own,
+        listeners: &listeners,
+        is_open: &is_open,
+        open_address: &|_, _, _, ipv4| {
+            world.other.map(|ip| ip.parse().unwrap()).filter(|ip: &IpAddr| ip.is_ipv4() == ipv4)
+        },
+        peer: &|_, transport| match transport {
+            Tcp => world.tcp,
+            Udp => Peer::default(),
+        },
+    };
     let applied: Vec<_> =
         RULES.iter().filter_map(|r| Some((r.name, (r.say)(row, &context)?))).collect();
     let shown: Vec<String> = applied.iter().take(MOST).map(|(_, said)| said.clone()).collect();
@@ -75,6 +101,24 @@ fn with_certificate(days: i64, health: Health) -> Outcome {
 fn gateway(mut row: Outcome) -> Outcome {
     row.evidence.from_first_hop = true;
     row
+}
+
+/// A name that leads to the target.
+fn named(row: Outcome) -> Outcome {
+    at(row, "db.example", TARGET)
+}
+
+/// The last of several rounds, with how often each state was seen.
+fn rounds(row: Outcome, states: &[(PortState, u32)], regular: bool) -> Outcome {
+    let states = states.to_vec();
+    let packets = (9, 6);
+    noted(row, Note::Rounds(Rounds { states, rtt: None, packets, longest_failure: 1, regular }))
+}
+
+/// Answered after two packets were lost.
+fn lossy(mut row: Outcome) -> Outcome {
+    row.evidence.attempts = 3;
+    noted(row, Note::Loss)
 }
 
 /// Every scenario: what is the case, the row, the rest of the world.
@@ -111,6 +155,21 @@ fn scenarios() -> Vec<(&'static str, Outcome, World)> {
         ("a router's rule", prohibited(5432, ROUTER, Role::Router), elsewhere()),
         ("the gateway's rule", gateway(prohibited(5432, ROUTER, Role::Router)), elsewhere()),
         (
+            "one of two addresses is gone",
+            named(unreachable(Reason::HostUnreach, (3, 1), ROUTER, Role::Router)),
+            World { other: Some("192.0.2.8"), ..elsewhere() },
+        ),
+        (
+            "one of two addresses is silent",
+            named(silent(443, Tcp, None)),
+            World { other: Some("192.0.2.8"), ..elsewhere() },
+        ),
+        (
+            "the one address of a name is dark",
+            named(silent(443, Tcp, Some(Control::Silent))),
+            elsewhere(),
+        ),
+        (
             "no ARP answer",
             unreachable(Reason::HostUnreach, (3, 1), "10.0.0.9", Role::Own),
             elsewhere(),
@@ -139,15 +198,56 @@ fn scenarios() -> Vec<(&'static str, Outcome, World)> {
         ("TCP silence, control closed", silent(443, Tcp, Some(Control::Closed)), elsewhere()),
         ("TCP silence, control rejected", silent(443, Tcp, Some(Control::Rejected)), elsewhere()),
         (
+            "UDP silence by design, control silent",
+            noted(silent(514, Udp, Some(Control::Silent)), by_design.clone()),
+            elsewhere(),
+        ),
+        (
             "UDP silence by design, control closed",
             noted(silent(514, Udp, Some(Control::Closed)), by_design),
             elsewhere(),
         ),
         ("UDP silence, control closed", silent(5000, Udp, Some(Control::Closed)), elsewhere()),
         ("TCP silence, control silent", silent(443, Tcp, Some(Control::Silent)), elsewhere()),
+        (
+            "TCP silence, control silent, many refused",
+            silent(443, Tcp, Some(Control::Silent)),
+            World::tcp(1, 40),
+        ),
+        (
+            "TCP silence of all later ports, control closed",
+            silent(443, Tcp, Some(Control::Closed)),
+            World::asked(1, 40, 100, 442),
+        ),
+        (
+            "TCP silence, control silent, another port open",
+            silent(443, Tcp, Some(Control::Silent)),
+            World::tcp(1, 0),
+        ),
+        (
+            "UDP silence, control silent, TCP open",
+            silent(5000, Udp, Some(Control::Silent)),
+            World::tcp(1, 0),
+        ),
         ("TCP silence, control open", silent(443, Tcp, Some(Control::Open)), elsewhere()),
         ("TCP silence, no controls", silent(443, Tcp, None), elsewhere()),
         ("everything open", noted(open(443), Note::OpenForEverything), elsewhere()),
+        (
+            "open in most rounds, regularly not",
+            rounds(open(443), &[(PortState::Open, 6), (PortState::Filtered, 3)], true),
+            elsewhere(),
+        ),
+        (
+            "silent in some rounds",
+            rounds(open(443), &[(PortState::Open, 6), (PortState::Filtered, 3)], false),
+            elsewhere(),
+        ),
+        (
+            "refused in some rounds",
+            rounds(closed(443), &[(PortState::Open, 6), (PortState::Closed, 3)], false),
+            elsewhere(),
+        ),
+        ("answered after losses, alone", lossy(open(443)), World::tcp(1, 40)),
         ("accepted and reset", noted(open(443), Note::ResetAfterHandshake), elsewhere()),
         (
             "another protocol",
@@ -243,6 +343,42 @@ fn a_fine_row_gets_none() {
     for row in [open(443), healthy, with_certificate(20, Health::Healthy)] {
         assert_eq!(applied(&row, &World::default()), []);
     }
+}
+
+#[test]
+fn rules_say_no_more_than_the_evidence() {
+    let said = |row: &Outcome, world: &World| -> Vec<&'static str> {
+        applied(row, world).into_iter().map(|(name, _)| name).collect()
+    };
+    let elsewhere = World::default;
+    let other = || World { other: Some("192.0.2.8"), ..World::default() };
+    // A host that answers for other ports is not gone, and a refusal is an answer.
+    let answers = World { other: Some("192.0.2.8"), ..World::tcp(1, 0) };
+    let dark = || silent(443, Tcp, Some(Control::Silent));
+    assert!(!said(&named(dark()), &answers).contains(&"stale-address"));
+    assert!(!said(&named(closed(443)), &other()).contains(&"stale-address"));
+    let dropped = named(silent(443, Tcp, Some(Control::Closed)));
+    assert!(!said(&dropped, &other()).contains(&"stale-address"));
+    // A broken family is told about the name, not about one address of it.
+    let other_family = World { other: Some("2001:db8::8"), ..elsewhere() };
+    for rule in ["stale-address", "may-have-moved"] {
+        assert!(!said(&named(dark()), &other_family).contains(&rule));
+    }
+    // An address has no name that could be stale, and silence alone is no death.
+    assert!(!said(&dark(), &elsewhere()).contains(&"may-have-moved"));
+    assert!(!said(&named(silent(443, Tcp, None)), &elsewhere()).contains(&"may-have-moved"));
+    assert!(said(&named(dark()), &elsewhere()).contains(&"may-have-moved"));
+    // One silent port, or one among others that answer, is its rule's.
+    let behind = silent(443, Tcp, Some(Control::Closed));
+    assert_eq!(said(&behind, &World::asked(1, 40, 42, 442)), ["silent-port"]);
+    assert_eq!(said(&behind, &World::asked(1, 40, 100, 444)), ["silent-port"]);
+    // A default drop is no limit, and a few losses everywhere are no rule.
+    assert!(!said(&dark(), &World::tcp(1, 4)).contains(&"went-silent"));
+    assert!(!said(&dark(), &World::tcp(1, 0)).contains(&"dark-address"));
+    assert_eq!(said(&lossy(open(443)), &World::tcp(1, 8)), Vec::<&str>::new());
+    // What could not be measured is no failure, and steady rounds are none.
+    let steady = [(PortState::Open, 6), (PortState::Unknown, 1)];
+    assert_eq!(said(&rounds(open(443), &steady, false), &elsewhere()), Vec::<&str>::new());
 }
 
 #[test]

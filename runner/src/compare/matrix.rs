@@ -70,20 +70,25 @@ fn conclude(vantages: &[String], rows: &[Option<&EndpointRow<'static>>]) -> Opti
     // What could not be measured is no difference.
     let seen = seen.filter(|(_, row)| row.state != PortState::Unknown);
     let (open, not): (Vec<_>, Vec<_>) = seen.partition(|(_, row)| row.state == PortState::Open);
-    let (_, first) = not.first().filter(|_| !open.is_empty())?;
-    let names = |rows: &[(&String, &EndpointRow<'static>)]| {
-        rows.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let alike = not.iter().all(|(_, row)| state_in_words(row) == state_in_words(first));
-    let how = match alike {
-        true => format!("{} from {}", state_in_words(first), names(&not)),
-        false => not
-            .iter()
-            .map(|(name, row)| format!("{} from {name}", state_in_words(row)))
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    Some(format!("open from {}, {how}: {}", names(&open), meaning(first)))
+    if open.is_empty() || not.is_empty() {
+        return None;
+    }
+    // One cause explains only what looks the same: the others are told one by one.
+    let mut stories: Vec<(&EndpointRow<'static>, Vec<&str>)> = Vec::new();
+    for (name, row) in &not {
+        let same = |known: &EndpointRow<'_>| {
+            state_in_words(known) == state_in_words(row) && meaning(known) == meaning(row)
+        };
+        match stories.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, names)) => names.push(name),
+            None => stories.push((row, vec![name])),
+        }
+    }
+    let told = stories.iter().map(|(row, names)| {
+        format!("{} from {}: {}", state_in_words(row), names.join(", "), meaning(row))
+    });
+    let open: Vec<&str> = open.iter().map(|(name, _)| name.as_str()).collect();
+    Some(format!("open from {}, {}", open.join(", "), told.collect::<Vec<_>>().join("; ")))
 }
 
 /// What it means that a row is not open although it is so from elsewhere.
@@ -92,6 +97,11 @@ fn meaning(row: &EndpointRow<'_>) -> String {
     match (row.state, row.reason, row.evidence.from_role) {
         (PortState::Closed, ..) => {
             "another machine or service answers there under this address, or it refuses by source"
+                .into()
+        }
+        (PortState::OpenFiltered, ..) if row.evidence.payload.as_deref() == Some("plugin") => {
+            "the same question is answered elsewhere: a rule by source drops it, the service \
+             ignores this source, or the way back is missing"
                 .into()
         }
         (PortState::OpenFiltered, ..) => "silence proves nothing: ask with a payload".into(),
@@ -127,6 +137,27 @@ mod tests {
             matrix.lines[0].conclusion.as_deref(),
             Some(
                 "open from vpc, filtered (admin-prohibited from 10.0.0.1) from office: a rule by source at 10.0.0.1"
+            )
+        );
+    }
+
+    #[test]
+    fn places_that_fail_in_different_ways_are_explained_one_by_one() {
+        let mut refused = row(5432, "filtered", "admin-prohibited", Some("10.0.0.1"));
+        refused.evidence.from_role = Some(Role::Router);
+        let silent = || row(5432, "filtered", "no-response", None);
+        let matrix = matrix(&[
+            from("office", &[refused]),
+            from("vpc", &[row(5432, "open", "syn-ack", None)]),
+            from("ci", &[silent()]),
+            from("home", &[silent()]),
+        ]);
+        assert_eq!(
+            matrix.lines[0].conclusion.as_deref(),
+            Some(
+                "open from vpc, filtered (admin-prohibited from 10.0.0.1) from office: a rule by \
+                 source at 10.0.0.1; filtered (no-response) from ci, home: a rule by source drops \
+                 it, or the way back is missing: trace it from there"
             )
         );
     }

@@ -106,11 +106,6 @@ impl LiveNet {
         self.stop.clone()
     }
 
-    /// Whether somebody asked to stop.
-    pub fn stop_asked(&self) -> bool {
-        self.stop.is_asked()
-    }
-
     /// Sends one packet and tells at once what became of it.
     pub fn send_now(&mut self, attempt: &Attempt<'_>) -> Sent {
         match self.try_send(attempt) {

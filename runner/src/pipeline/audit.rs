@@ -14,6 +14,7 @@ use crate::model::Outcome;
 use crate::render::{self, Renderer};
 use crate::report::{EndpointRow, Footer, Header, TailRow};
 use crate::settings::ProbeSettings;
+use crate::target::TargetSpec;
 
 /// Rows in one entry: far from the longest line, and few enough to lose.
 const ROWS: usize = 250;
@@ -71,9 +72,31 @@ pub(super) fn begin(
     checks: &Checks,
     header: &Header,
 ) -> Result<Box<dyn Renderer>, String> {
+    let asked = Asked { command: "probe", targets: &settings.targets, reason: &settings.reason };
+    Ok(Box::new(open(path, &asked, checks, header)?))
+}
+
+/// What was asked for.
+pub(super) struct Asked<'a> {
+    /// `probe` or `trace`.
+    pub command: &'static str,
+    pub targets: &'a [TargetSpec],
+    pub reason: &'a Option<String>,
+}
+
+/// The same for any command: what it found is for the caller to write down.
+///
+/// # Errors
+/// As [`begin`].
+pub(super) fn open(
+    path: &Path,
+    asked: &Asked<'_>,
+    checks: &Checks,
+    header: &Header,
+) -> Result<Audited, String> {
     let log = Log::new(path);
     let run = format!("{:016x}", super::unpredictable_seed());
-    let scope: Vec<Value> = settings
+    let scope: Vec<Value> = asked
         .targets
         .iter()
         .map(|target| {
@@ -97,20 +120,21 @@ pub(super) fn begin(
     let addresses: Vec<String> = vantage.source_addresses.iter().map(|a| a.to_string()).collect();
     let entry = json!({
         "event": "begin",
+        "command": asked.command,
         "run": run,
         "time": header.started.to_string(),
         "user": vantage.user,
         "hostname": vantage.hostname,
         "vantage": vantage.name,
         "source_addresses": addresses,
-        "reason": settings.reason,
+        "reason": asked.reason,
         "scope": scope,
         "portscan": {"version": env!("CARGO_PKG_VERSION"), "sha256": own_digest()},
         "plugins": plugins,
     });
     let audited = Audited { log, run, rows: Vec::new(), done: 0 };
     audited.append(entry).map_err(|error| error.to_string())?;
-    Ok(Box::new(audited))
+    Ok(audited)
 }
 
 /// The digest of the program that runs.
@@ -131,7 +155,7 @@ fn ranges(ports: &[String]) -> Value {
 }
 
 /// Writes rows down as they end, some hundred in an entry.
-struct Audited {
+pub(super) struct Audited {
     log: Log,
     run: String,
     rows: Vec<Value>,
@@ -144,6 +168,16 @@ impl Audited {
         let head = self.log.append(entry)?;
         render::talk::note(&format!("audited as entry {head}"));
         Ok(())
+    }
+
+    /// Writes down one thing that was found, at once.
+    ///
+    /// # Errors
+    /// A sentence: the log cannot be written.
+    pub fn found(&mut self, row: Value) -> Result<(), String> {
+        self.rows.push(row);
+        self.done += 1;
+        self.write_rows().map_err(|error| error.to_string())
     }
 
     fn write_rows(&mut self) -> io::Result<()> {

@@ -163,5 +163,7 @@ fn unpredictable_seed() -> u64 {
 
 /// Looks at this machine once.
 fn observe() -> vantage::Vantage {
-    vantage::Vantage::observe()
+    let mut vantage = vantage::Vantage::observe();
+    vantage.name_servers = crate::resolve::name_servers();
+    vantage
 }

@@ -136,7 +136,7 @@ fn run_with(
     drop(pool);
     for (mut outcome, ask) in round.untraced.take().unwrap_or_default() {
         if !stop.is_asked() {
-            let sentence = super::trace::sentence(&mut net, &ask);
+            let sentence = super::trace::sentence(&mut net, &ask, settings.rate);
             outcome.notes.push(Note::Path { sentence });
         }
         round.emit(outcome);

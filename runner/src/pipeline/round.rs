@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::repeat::Series;
 use super::scan::{Follow, Probed};
-use crate::advice::{Context, advise, conclude_name};
+use crate::advice::{Context, Peer, advise, conclude_name};
 use crate::check::{Answer, Checks, Job};
 use crate::exit::{ExitStatus, Tally};
 use crate::model::{
@@ -56,6 +56,10 @@ pub(super) struct Round<'a> {
     pub untraced: Option<Vec<(Outcome, Ask)>>,
     listeners: OnceCell<Listeners>,
     opens: HashSet<(IpAddr, u16, Transport)>,
+    /// Where a port of a name with several addresses was found open first, in IPv4
+    /// and in IPv6.
+    open_addresses: HashMap<(Arc<str>, u16, Transport, bool), IpAddr>,
+    peers: HashMap<(IpAddr, Transport), Peer>,
     /// Rows of names with several addresses.
     plural: HashMap<Arc<str>, Vec<Outcome>>,
     /// Rows that wait for their check.
@@ -102,6 +106,8 @@ impl<'a> Round<'a> {
             untraced: parts.trace.then(Vec::new),
             listeners: OnceCell::new(),
             opens: HashSet::new(),
+            open_addresses: HashMap::new(),
+            peers: HashMap::new(),
             plural: parts.plural.into_iter().map(|name| (name, Vec::new())).collect(),
             pending: HashMap::new(),
             done: 0,
@@ -135,16 +141,18 @@ impl<'a> Round<'a> {
         self.done += 1;
         self.open += u64::from(outcome.state == PortState::Open);
         self.tally.add(&outcome);
-        if outcome.state == PortState::Open && self.opens.len() < REMEMBERED {
-            let endpoint = outcome.endpoint;
-            self.opens.insert((endpoint.ip(), endpoint.port(), endpoint.transport));
-        }
         if self.advice {
             let listeners = || self.listeners.get_or_init(Listeners::read);
             let context = Context {
                 is_own: &|ip| self.vantage.is_own(ip),
                 listeners: &listeners,
                 is_open: &|ip, port, transport| self.opens.contains(&(ip, port, transport)),
+                open_address: &|name, port, transport, ipv4| {
+                    self.open_addresses.get(&(name.into(), port, transport, ipv4)).copied()
+                },
+                peer: &|ip, transport| {
+                    self.peers.get(&(ip, transport)).copied().unwrap_or_default()
+                },
             };
             outcome.advice = advise(&outcome, &context);
         }
@@ -154,6 +162,33 @@ impl<'a> Round<'a> {
             rows.push(outcome.clone());
         }
         self.write(|r| r.outcome(outcome));
+    }
+
+    /// What is known of an endpoint's address so far, where advice may ask for it.
+    fn peer(&mut self, endpoint: &Endpoint) -> Option<&mut Peer> {
+        let key = (endpoint.ip(), endpoint.transport);
+        let is_kept = self.peers.len() < REMEMBERED || self.peers.contains_key(&key);
+        (self.advice && is_kept).then(|| self.peers.entry(key).or_default())
+    }
+
+    /// Keeps what advice about other endpoints asks for: before the row waits for its
+    /// check, which may take longer than the others.
+    fn remember(&mut self, outcome: &Outcome) {
+        if !self.advice || !matches!(outcome.state, PortState::Open | PortState::Closed) {
+            return;
+        }
+        let endpoint = outcome.endpoint;
+        let (ip, port, transport) = (endpoint.ip(), endpoint.port(), endpoint.transport);
+        if let Some(peer) = self.peer(&endpoint) {
+            peer.add(outcome);
+        }
+        if outcome.state == PortState::Open && self.opens.len() < REMEMBERED {
+            self.opens.insert((ip, port, transport));
+            if self.plural.contains_key(&outcome.target) {
+                let key = (outcome.target.clone(), port, transport, ip.is_ipv4());
+                self.open_addresses.entry(key).or_insert(ip);
+            }
+        }
     }
 
     fn checked(&mut self, order: u64, result: CheckResult) {
@@ -264,6 +299,9 @@ pub(super) fn payloads_for(
 impl Follow for Round<'_> {
     fn next_ask(&mut self) -> Option<Ask> {
         let (order, target, endpoint) = self.endpoints.next()?;
+        if let Some(peer) = self.peer(&endpoint) {
+            peer.asked += 1;
+        }
         let payloads = payloads_for(&self.checks, &endpoint, &target, self.seed_of(order));
         Some(Ask { order, target, endpoint, payloads })
     }
@@ -274,6 +312,7 @@ impl Follow for Round<'_> {
 
     fn probed(&mut self, probed: Probed) {
         let Probed { mut outcome, ask, stream, answer } = probed;
+        self.remember(&outcome);
         if outcome.state == PortState::Open && self.keeps(&ask) && !self.stop.is_asked() {
             let answer = answer.map(|(index, port, bytes)| Answer { index, port, bytes });
             self.checks.submit(Job {

@@ -85,15 +85,54 @@ pub struct VantageRow {
     pub privileged: bool,
     /// Addresses of the machine.
     pub source_addresses: Vec<String>,
+    /// The interfaces that hold them: a name for each, in the same order.
+    #[serde(default)]
+    pub interfaces: Vec<String>,
     /// First routers on the ways out of it.
     #[serde(default)]
     pub gateways: Vec<String>,
+    /// The name servers as they are configured, in the order in which they are asked;
+    /// with its port where that is not 53.
+    #[serde(default)]
+    pub name_servers: Vec<String>,
 }
 
 impl VantageRow {
     /// What to call the place: the user's name for it, or the machine's.
     pub fn shown_name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.hostname)
+    }
+
+    /// The addresses, each with its interface where that is known.
+    fn places(&self) -> Vec<String> {
+        let interfaces = self.interfaces.iter().map(Some).chain(std::iter::repeat(None));
+        let place = |(address, interface): (&String, Option<&String>)| match interface {
+            Some(interface) => format!("{address} on {interface}"),
+            None => address.clone(),
+        };
+        self.source_addresses.iter().zip(interfaces).map(place).collect()
+    }
+
+    /// The vantage point in words: `office (10.0.0.5 on eth0), as me, names asked of
+    /// 10.0.0.1`. From outside: escape before showing.
+    pub fn in_words(&self) -> String {
+        let mut text = self.shown_name().to_owned();
+        if !self.source_addresses.is_empty() {
+            text += &format!(" ({})", self.places().join(", "));
+        }
+        text += &format!(", as {}", self.user);
+        if !self.name_servers.is_empty() {
+            text += &format!(", names asked of {}", self.name_servers.join(", "));
+        }
+        text
+    }
+}
+
+/// A name server as `resolv.conf(5)` has it: the port is told where it is odd.
+fn server_text(server: &std::net::SocketAddr) -> String {
+    match server.port() {
+        53 => server.ip().to_string(),
+        _ => server.to_string(),
     }
 }
 
@@ -134,7 +173,9 @@ impl From<&Header> for HeadRow {
                 user: vantage.user.clone(),
                 privileged: vantage.privileged,
                 source_addresses: vantage.source_addresses.iter().map(|a| a.to_string()).collect(),
+                interfaces: vantage.interfaces.clone(),
                 gateways: vantage.gateways().map(|a| a.to_string()).collect(),
+                name_servers: vantage.name_servers.iter().map(server_text).collect(),
             },
         }
     }

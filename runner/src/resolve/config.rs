@@ -29,6 +29,12 @@ pub struct Config {
     pub(super) hosts: Hosts,
 }
 
+/// The name servers of `/etc/resolv.conf`, in the order in which they are asked.
+pub fn name_servers() -> Vec<SocketAddr> {
+    let resolv_conf = fs::read("/etc/resolv.conf").unwrap_or_default();
+    Config::from_resolv_conf(&resolv_conf, Hosts::default()).servers
+}
+
 impl Config {
     /// The system's: `/etc/resolv.conf` and `/etc/hosts`.
     ///

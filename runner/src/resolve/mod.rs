@@ -24,7 +24,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use config::Config;
+pub use config::{Config, name_servers};
 pub use zone::{UnknownZone, zone_index};
 
 use crate::model::{Family, UnresolvedReason};

@@ -60,7 +60,7 @@ pub(super) fn completed(words: Vec<OsString>) -> Result<Vec<OsString>, SettingsE
     // What is wrong with the words is told by the parser that follows.
     let command = Cli::command().ignore_errors(true);
     let Ok(matches) = command.try_get_matches_from(&words) else { return Ok(words) };
-    let Some(matches) = takes_options(&matches) else { return Ok(words) };
+    let Some((matches, takes)) = takes_options(&matches) else { return Ok(words) };
     let layers = Layers::read()?;
     let typed = |name: &str| {
         let id = name.replace('-', "_");
@@ -69,6 +69,9 @@ pub(super) fn completed(words: Vec<OsString>) -> Result<Vec<OsString>, SettingsE
     };
     let mut added = Vec::new();
     for (name, sourced) in layers.options(asked.as_deref())? {
+        if takes.is_some_and(|takes| !takes.contains(&name.as_str())) {
+            continue;
+        }
         // One of two that exclude each other was typed: it counts.
         let rival = match name.as_str() {
             "plugin" => "no-plugins",
@@ -105,11 +108,17 @@ pub(super) fn shown(
     Ok(all.collect())
 }
 
-/// The matches of the command that takes a probe's options, if it is one.
-fn takes_options(matches: &ArgMatches) -> Option<&ArgMatches> {
+/// What a trace takes of a probe's options: how an organisation is held to its rules.
+/// The others mean something else there, or nothing.
+const OF_TRACE: &[&str] = &["audit", "scope"];
+
+/// The matches of the command that takes a probe's options, if it is one, and which it
+/// takes when not all.
+fn takes_options(matches: &ArgMatches) -> Option<(&ArgMatches, Option<&'static [&'static str]>)> {
     match matches.subcommand() {
-        None => Some(matches),
-        Some(("probe" | "watch" | "check", matches)) => Some(matches),
+        None => Some((matches, None)),
+        Some(("probe" | "watch" | "check", matches)) => Some((matches, None)),
+        Some(("trace", matches)) => Some((matches, Some(OF_TRACE))),
         Some(_) => None,
     }
 }

@@ -6,9 +6,11 @@
 mod command;
 pub mod config;
 mod read;
+mod trace;
 mod value;
 
 pub use read::SettingsError;
+pub use trace::TraceSettings;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -19,7 +21,7 @@ use clap::Parser;
 
 use crate::cli::{
     AuditCommand, CheckArgs, Cli, Command as Typed, ConfigCommand, PluginCommand, ProbeArgs,
-    TraceArgs, WatchArgs,
+    WatchArgs,
 };
 pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, Lang, ReportFormat, Until};
 use crate::model::{Family, SideEffect, Transport};
@@ -184,21 +186,6 @@ pub struct CheckSettings {
     pub all: bool,
 }
 
-/// Everything about a trace.
-#[derive(Debug)]
-pub struct TraceSettings {
-    /// One target with one port.
-    pub target: TargetSpec,
-    /// What may be probed at all.
-    pub guard: Guard,
-    /// Which addresses of a name count.
-    pub family: Family,
-    /// Most hops.
-    pub max_hops: u8,
-    /// Wait for each hop.
-    pub timeout: Duration,
-}
-
 /// Reads the command line.
 ///
 /// # Errors
@@ -211,7 +198,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
         Some(Typed::Probe(args)) => once(*args).map(|p| Command::Probe(Box::new(p))),
         Some(Typed::Watch(args)) => watch(*args).map(|w| Command::Watch(Box::new(w))),
         Some(Typed::Check(args)) => check(*args).map(|c| Command::Check(Box::new(c))),
-        Some(Typed::Trace(args)) => trace(*args).map(|t| Command::Trace(Box::new(t))),
+        Some(Typed::Trace(args)) => trace::trace(*args).map(|t| Command::Trace(Box::new(t))),
         Some(Typed::Plugin(PluginCommand::List { plugin_dir })) => {
             Ok(Command::PluginList { dirs: read::folders(plugin_dir)? })
         }
@@ -255,12 +242,30 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
             Ok(Command::ConfigShow { options: config::shown(profile.as_deref())? })
         }
         Some(Typed::Explain { term }) => Ok(Command::Explain { term }),
-        Some(Typed::Diff { before, after, format }) => Ok(Command::Diff { before, after, format }),
-        Some(Typed::Compare { reports, format }) => Ok(Command::Compare { reports, format }),
+        Some(Typed::Diff { before, after, format }) => {
+            read_once([&before, &after], "one of the reports")?;
+            Ok(Command::Diff { before, after, format })
+        }
+        Some(Typed::Compare { reports, format }) => {
+            read_once(&reports, "all reports but one")?;
+            Ok(Command::Compare { reports, format })
+        }
         Some(Typed::Baseline(command)) => Ok(Command::Baseline(command)),
         Some(Typed::Man { dir }) => Ok(Command::Man { dir }),
         Some(Typed::Completions { shell }) => Ok(Command::Completions { shell }),
         Some(Typed::Compile) => Ok(Command::Compile),
+    }
+}
+
+/// Holds a list of files to naming standard input once: the second reader would find
+/// it empty.
+fn read_once<'a>(
+    files: impl IntoIterator<Item = &'a PathBuf>,
+    what: &'static str,
+) -> Result<(), SettingsError> {
+    match files.into_iter().filter(|file| file.as_os_str() == "-").count() {
+        0 | 1 => Ok(()),
+        _ => Err(SettingsError::StandardInput { what }),
     }
 }
 
@@ -327,6 +332,7 @@ fn check(mut args: CheckArgs) -> Result<CheckSettings, SettingsError> {
 }
 
 fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
+    read_once(&args.targets, "all other targets")?;
     let mut targets = parse_words(&args.words)?;
     for file in &args.targets {
         targets.extend(read::target_file(file)?);
@@ -396,25 +402,6 @@ fn slower(asked: Option<f64>, highest: Option<f64>) -> Option<f64> {
     match (asked, highest) {
         (Some(asked), Some(highest)) => Some(asked.min(highest)),
         (asked, highest) => asked.or(highest),
-    }
-}
-
-fn trace(args: TraceArgs) -> Result<TraceSettings, SettingsError> {
-    let mut targets = parse_words(&args.words)?;
-    let single = targets.len() == 1
-        && targets[0].ports.len() == 1
-        && !matches!(targets[0].host, Host::Range { .. });
-    let family = family(args.ipv4, args.ipv6);
-    fits(family, &targets, None)?;
-    match targets.pop() {
-        Some(target) if single => Ok(TraceSettings {
-            target,
-            guard: read::guard(&[], false)?,
-            family,
-            max_hops: args.max_hops,
-            timeout: value::duration("--timeout", &args.timeout)?,
-        }),
-        _ => Err(SettingsError::OneEndpoint),
     }
 }
 

@@ -53,6 +53,12 @@ pub enum SettingsError {
         /// The one that is missing.
         with: &'static str,
     },
+    /// Standard input is named more than once, and can be read once.
+    #[error("standard input is named twice and can be read once: give {what} as a file")]
+    StandardInput {
+        /// What may be a file instead.
+        what: &'static str,
+    },
     /// A check takes one file.
     #[error(
         "check takes one file, for example portscan check expected.toml; 'check --init HOST:PORTS' prints one to begin with"

@@ -6,8 +6,8 @@ mod listeners;
 pub(crate) use listeners::parse_line;
 pub use listeners::{Listener, Listeners};
 
-use std::collections::{BTreeSet, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The place from which a run saw what it saw.
 #[derive(Clone, Debug, Default)]
@@ -23,15 +23,21 @@ pub struct Vantage {
     /// Addresses of this machine, sorted, without loopback and link-local ones
     /// unless there are no others.
     pub source_addresses: Vec<IpAddr>,
+    /// The interfaces that hold them: a name for each, in the same order.
+    pub interfaces: Vec<String>,
+    /// The name servers as they are configured, in the order in which they are asked.
+    pub name_servers: Vec<SocketAddr>,
     own: HashSet<IpAddr>,
     gateways: BTreeSet<IpAddr>,
 }
 
 impl Vantage {
     /// Looks at this machine. Costs a fraction of a millisecond; what cannot
-    /// be read is taken as absent.
+    /// be read is taken as absent. Name servers are for the caller to fill in.
     pub fn observe() -> Vantage {
-        let own = own_addresses();
+        let held = held_addresses();
+        let own: HashSet<IpAddr> = held.keys().copied().collect();
+        let source_addresses = source_addresses(&own);
         let uid = nix::unistd::geteuid();
         let user = nix::unistd::User::from_uid(uid).ok().flatten().map(|u| u.name);
         Vantage {
@@ -41,7 +47,9 @@ impl Vantage {
                 .unwrap_or_default(),
             user: user.unwrap_or_else(|| uid.to_string()),
             privileged: uid.is_root() || has_network_capability(),
-            source_addresses: source_addresses(&own),
+            interfaces: source_addresses.iter().map(|ip| held[ip].clone()).collect(),
+            source_addresses,
+            name_servers: Vec::new(),
             gateways: gateways(),
             own,
         }
@@ -84,15 +92,20 @@ fn is_link_local(ip: IpAddr) -> bool {
     }
 }
 
-fn own_addresses() -> HashSet<IpAddr> {
-    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return HashSet::new() };
-    interfaces
-        .filter_map(|interface| {
-            let address = interface.address?;
-            let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
-        })
-        .collect()
+/// The addresses of this machine, each with the interface that holds it: the first
+/// one, where several do.
+fn held_addresses() -> HashMap<IpAddr, String> {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return HashMap::new() };
+    let mut held = HashMap::new();
+    for interface in interfaces {
+        let Some(address) = interface.address else { continue };
+        let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
+        let ip = v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())));
+        if let Some(ip) = ip {
+            held.entry(ip).or_insert(interface.interface_name);
+        }
+    }
+    held
 }
 
 /// CAP_NET_ADMIN (12) or CAP_NET_RAW (13) among the effective ones
@@ -138,6 +151,15 @@ mod tests {
         assert!(vantage.is_own("::1".parse().unwrap()));
         assert!(!vantage.is_own("192.0.2.1".parse().unwrap()));
         assert!(!vantage.hostname.is_empty());
+    }
+
+    #[test]
+    fn every_source_address_has_its_interface() {
+        let vantage = Vantage::observe();
+        assert_eq!(vantage.interfaces.len(), vantage.source_addresses.len());
+        assert!(vantage.interfaces.iter().all(|name| !name.is_empty()));
+        let held = held_addresses();
+        assert_eq!(held.get(&"127.0.0.1".parse().unwrap()).map(String::as_str), Some("lo"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{plain, verdict};
 use crate::report::Report;
 
 /// A table for tickets and merge requests (GitHub Flavored Markdown, tables), with
-/// the advice below it.
+/// the advice below it, and from where it was seen.
 pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| target | address | port | verdict | RTT |")?;
     writeln!(out, "|---|---|--:|---|--:|")?;
@@ -39,7 +39,7 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for conclusion in &report.tail.conclusions {
         writeln!(out, "- {}: {}", cell(&conclusion.target), cell(&conclusion.text))?;
     }
-    Ok(())
+    writeln!(out, "\nSeen from {}.", cell(&report.head.vantage.in_words()))
 }
 
 /// Text that means nothing but itself in a table's cell.

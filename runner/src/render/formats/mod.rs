@@ -140,7 +140,9 @@ mod tests {
                 row(25, "filtered", "admin-prohibited", Some("10.0.0.1")),
                 row(26, "unknown", "local-no-route", None)],
             "unresolved": [{"target": "no.example", "reason": "nxdomain"}],
-            "vantage": {"hostname": "h", "user": "u", "privileged": false, "source_addresses": []},
+            "vantage": {"hostname": "h", "user": "u", "privileged": false,
+                "source_addresses": ["192.0.2.1", "2001:db8::1"], "interfaces": ["eth0", "|<b>"],
+                "name_servers": ["192.0.2.53"]},
         });
         Report::read(&report.to_string()).unwrap()
     }

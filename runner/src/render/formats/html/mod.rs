@@ -88,11 +88,7 @@ fn header(report: &Report, title: &str) -> Markup {
                 (fine) " of " (all) " open and not unhealthy."
             }
             p.from {
-                "Seen from " (plain(vantage.shown_name()))
-                @if !vantage.source_addresses.is_empty() {
-                    " (" (plain(&vantage.source_addresses.join(", "))) ")"
-                }
-                ", as " (plain(&vantage.user)) ", from "
+                "Seen from " (plain(&vantage.in_words())) ", from "
                 time { (moment(&report.head.started)) } " to " time { (moment(&report.tail.finished)) } "."
             }
             @for conclusion in &report.tail.conclusions {
