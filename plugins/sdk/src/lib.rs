@@ -34,6 +34,8 @@
 //!
 //! Start reading at [`Check`], then [`Connection`].
 
+#[cfg(any(test, all(target_family = "wasm", feature = "arena")))]
+mod arena;
 mod bytes;
 mod conclusion;
 mod connection;
@@ -64,6 +66,11 @@ pub use bindings::portscan::plugin::types::{
 pub use bytes::{Cut, Reader, Writer};
 pub use connection::{Connection, REST, Wire};
 pub use settings::Settings;
+
+/// Sixteen pages: more than any shipped plugin's dialogue has in use at once.
+#[cfg(all(target_family = "wasm", feature = "arena"))]
+#[global_allocator]
+static ALLOCATOR: arena::Arena<{ 64 << 10 }> = arena::Arena::new();
 
 /// Who the plugin is and what it will do.
 pub trait Plugin {

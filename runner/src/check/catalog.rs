@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use etcetera::BaseStrategy;
@@ -77,6 +78,8 @@ pub struct Plugin {
     pub metadata: Metadata,
     /// How it was installed, when it was.
     pub pin: Option<Pin>,
+    /// Its judge took long once.
+    pub(super) has_slow_judge: AtomicBool,
     /// Largest component that it may be.
     cap: usize,
     inspection: OnceLock<Result<Inspection, LoadError>>,
@@ -89,6 +92,7 @@ impl Plugin {
             source,
             metadata,
             pin: None,
+            has_slow_judge: AtomicBool::new(false),
             cap,
             inspection: OnceLock::new(),
             guest: OnceLock::new(),

@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
@@ -21,13 +22,25 @@ use crate::model::{
 use crate::net::SourceBinding;
 use crate::net::conversation::{Peer, Roots};
 
-/// Connections that may wait for their check. Beyond it they are given up and
-/// the check opens one of its own: descriptors are for probing.
-const MAX_WAITING: usize = 256;
+/// Connections that may wait for their check, at least and at most. Beyond it
+/// they are given up and the check opens one of its own, which costs both sides
+/// a second handshake: descriptors are for probing.
+const WAITING: (usize, usize) = (256, 4096);
 
-/// Threads that checks run on. A fresh instance is mostly kernel work, which
-/// does not spread over more (measured).
-const WORKERS: usize = 2;
+/// Descriptors that are left to the prober before more than the least number of
+/// connections may wait: what it uses when nobody asks for another number.
+const FOR_PROBING: usize = 12_000;
+
+/// How long a connection may wait. A server's patience with a client that says
+/// nothing is some seconds at the least; it is the check's, not the queue's.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+
+/// Threads that checks run on, at least and at most. One processor is left to
+/// the prober.
+const WORKERS: (usize, usize) = (2, 4);
+
+/// A judge that takes longer than this is not called by the prober itself again.
+const SLOW_JUDGE: Duration = Duration::from_millis(2);
 
 /// What all jobs share.
 pub(super) struct Stage {
@@ -35,8 +48,9 @@ pub(super) struct Stage {
     roots: Arc<Roots>,
     source: SourceBinding,
     deadline: Duration,
-    permits: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    permits: Semaphore,
+    waiting: AtomicUsize,
+    max_waiting: usize,
     results: Sender<(u64, CheckResult)>,
     recordings: Option<Recordings>,
     notes: Mutex<Vec<String>>,
@@ -61,8 +75,9 @@ pub(super) struct Workers(OnceLock<Result<Runtime, String>>);
 impl Workers {
     fn get(&self) -> Result<&Runtime, &String> {
         let start = || {
+            let processors = thread::available_parallelism().map_or(1, usize::from);
             Builder::new_multi_thread()
-                .worker_threads(WORKERS)
+                .worker_threads((processors - 1).clamp(WORKERS.0, WORKERS.1))
                 .thread_name("check")
                 .enable_all()
                 .build()
@@ -92,22 +107,30 @@ impl Stage {
             roots: Arc::new(Roots::from_environment()),
             source: options.source.clone(),
             deadline: options.deadline,
-            permits: Arc::new(Semaphore::new(options.concurrency.max(1))),
-            waiting: Arc::default(),
+            permits: Semaphore::new(options.concurrency.max(1)),
+            waiting: AtomicUsize::new(0),
+            max_waiting: max_waiting(options.concurrency),
             results,
             recordings,
             notes: Mutex::default(),
         }
     }
 
-    /// Starts a job on `runtime`. Its result arrives even if it cannot be made.
+    /// Starts a job on `runtime`, unless it is done at once. Its result arrives
+    /// even if it cannot be made.
     pub(super) fn submit(self: &Arc<Stage>, runtime: &Workers, mut work: Work) {
+        if let Some(result) = self.judge_here(&work) {
+            return self.report(&work, result);
+        }
         match runtime.get() {
             Ok(runtime) => {
-                if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
+                if work.job.stream.is_some()
+                    && self.waiting.fetch_add(1, Ordering::Relaxed) >= self.max_waiting
+                {
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
                     work.job.stream = None;
                 }
-                runtime.spawn(run(self.clone(), work));
+                runtime.spawn(run(self.clone(), work, Instant::now()));
             }
             Err(reason) => {
                 let fault = Fault {
@@ -118,6 +141,24 @@ impl Stage {
                 self.refuse(&work, fault);
             }
         }
+    }
+
+    /// Judges an answer on the caller's thread, which is the prober's, where that
+    /// is all there is to do and the plugin's judge was never slow. Handing it
+    /// over costs more than most judges do; what one call may take at most, and
+    /// delay the prober once, is what `payloads` may take there too.
+    fn judge_here(&self, work: &Work) -> Option<CheckResult> {
+        let answer = work.job.answer.as_ref()?;
+        let may = work.job.endpoint.transport == Transport::Udp
+            && self.recordings.is_none()
+            && !work.plugin.has_slow_judge.load(Ordering::Relaxed)
+            && work.plugin.inspection().is_ok_and(|inspection| !inspection.is_check);
+        let guest = work.plugin.loaded().filter(|_| may)?.ok()?;
+        let result = judge(work, guest, answer);
+        if result.duration > SLOW_JUDGE {
+            work.plugin.has_slow_judge.store(true, Ordering::Relaxed);
+        }
+        Some(result)
     }
 
     /// Reports that a check is not made.
@@ -173,9 +214,21 @@ impl Stage {
     }
 }
 
-async fn run(stage: Arc<Stage>, mut work: Work) {
-    let Ok(permit) = stage.permits.clone().acquire_owned().await else { return };
-    stage.waiting.fetch_sub(1, Ordering::Relaxed);
+/// Connections that may wait, with as many checks at once.
+fn max_waiting(concurrency: usize) -> usize {
+    let limit = crate::net::descriptor_limit().unwrap_or(0);
+    let spare = limit.saturating_sub(FOR_PROBING).saturating_sub(concurrency.saturating_mul(4));
+    (spare / 2).clamp(WAITING.0, WAITING.1)
+}
+
+async fn run(stage: Arc<Stage>, mut work: Work, since: Instant) {
+    let Ok(permit) = stage.permits.acquire().await else { return };
+    if work.job.stream.is_some() {
+        stage.waiting.fetch_sub(1, Ordering::Relaxed);
+        if since.elapsed() > MAX_WAIT {
+            work.job.stream = None;
+        }
+    }
     let result = match load(&stage, &work.plugin).await {
         Ok(guest) => examine(&stage, &mut work, &guest).await,
         Err(fault) => faulted(&work.plugin, fault),
@@ -230,7 +283,7 @@ async fn examine(stage: &Stage, work: &mut Work, guest: &Guest) -> CheckResult {
 }
 
 fn judge(work: &Work, guest: &Guest, answer: &Answer) -> CheckResult {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let job = &work.job;
     let judged = guest.judge(
         &job.endpoint,
