@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use portscan::model::{
@@ -36,7 +37,8 @@ struct Listening {
 
 /// Implements [`Net`] over a [`World`].
 pub struct ScriptedNet {
-    world: World,
+    own: IpAddr,
+    peers: HashMap<IpAddr, Rc<Peer>>,
     random: Random,
     /// Packets are handed over and leave later, as with a pool of threads.
     deferred: bool,
@@ -55,7 +57,8 @@ impl ScriptedNet {
         ScriptedNet {
             random: Random(world.seed ^ 0xFEED),
             deferred: world.seed % 2 == 1,
-            world,
+            own: world.own,
+            peers: world.peers.into_iter().map(|peer| (peer.address, Rc::new(peer))).collect(),
             now: Moment::START,
             events: BinaryHeap::new(),
             payloads: HashMap::new(),
@@ -94,9 +97,9 @@ impl ScriptedNet {
         }
     }
 
-    fn peer_of(&self, handle: u64) -> Option<(Endpoint, Peer)> {
+    fn peer_of(&self, handle: u64) -> Option<(Endpoint, Rc<Peer>)> {
         let endpoint = self.listening.get(&handle)?.endpoint;
-        Some((endpoint, self.world.peer(endpoint.ip())?.clone()))
+        Some((endpoint, self.peers.get(&endpoint.ip())?.clone()))
     }
 
     fn leaves(&mut self, handle: u64) {
@@ -115,7 +118,7 @@ impl ScriptedNet {
             bytes: vec![1],
         };
         if peer.strays && !tcp {
-            let from = SocketAddr::new(self.world.own, 9);
+            let from = SocketAddr::new(self.own, 9);
             self.travel(&peer, Duration::ZERO, back(Signal::Answer { from, bytes: vec![] }));
         }
         match peer.behaviour(endpoint) {
