@@ -36,3 +36,4 @@ pub mod resolve;
 pub mod scope;
 pub mod target;
 pub mod vantage;
+pub mod via;

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use super::{Key, state_in_words};
@@ -38,9 +39,10 @@ pub struct Cell {
 ///
 /// Reports of one name are told apart by a number, so that no column is taken for
 /// another.
-pub fn matrix(reports: &[Report]) -> Matrix {
+pub fn matrix<R: Borrow<Report>>(reports: &[R]) -> Matrix {
     let mut vantages: Vec<String> = Vec::new();
-    for report in reports {
+    let reports: Vec<&Report> = reports.iter().map(Borrow::borrow).collect();
+    for report in &reports {
         let name = report.head.vantage.shown_name().to_owned();
         let again = vantages.iter().filter(|known| known.split('#').next() == Some(&name)).count();
         vantages.push(if again == 0 { name } else { format!("{name}#{}", again + 1) });

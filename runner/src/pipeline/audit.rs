@@ -15,6 +15,7 @@ use crate::render::{self, Renderer};
 use crate::report::{EndpointRow, Footer, Header, TailRow};
 use crate::settings::ProbeSettings;
 use crate::target::TargetSpec;
+use crate::via::Place;
 
 /// Rows in one entry: far from the longest line, and few enough to lose.
 const ROWS: usize = 250;
@@ -72,7 +73,8 @@ pub(super) fn begin(
     checks: &Checks,
     header: &Header,
 ) -> Result<Box<dyn Renderer>, String> {
-    let asked = Asked { command: "probe", targets: &settings.targets, reason: &settings.reason };
+    let (targets, reason) = (&settings.targets, &settings.reason);
+    let asked = Asked { command: "probe", targets, reason, via: &[] };
     Ok(Box::new(open(path, &asked, checks, header)?))
 }
 
@@ -82,6 +84,8 @@ pub(super) struct Asked<'a> {
     pub command: &'static str,
     pub targets: &'a [TargetSpec],
     pub reason: &'a Option<String>,
+    /// Other places that do it. Which plugins they run is for their own logs.
+    pub via: &'a [Place],
 }
 
 /// The same for any command: what it found is for the caller to write down.
@@ -110,12 +114,14 @@ pub(super) fn open(
         .collect();
     let plugins: Vec<Value> = checks
         .chosen()
+        .filter(|_| asked.via.is_empty())
         .map(|plugin| {
             let sha256 = plugin.inspection().ok().map(|inspection| inspection.digest.clone());
             let metadata = &plugin.metadata;
             json!({"name": metadata.name, "version": metadata.version, "sha256": sha256})
         })
         .collect();
+    let via: Vec<String> = asked.via.iter().map(Place::to_string).collect();
     let vantage = &header.vantage;
     let addresses: Vec<String> = vantage.source_addresses.iter().map(|a| a.to_string()).collect();
     let entry = json!({
@@ -128,6 +134,7 @@ pub(super) fn open(
         "vantage": vantage.name,
         "source_addresses": addresses,
         "reason": asked.reason,
+        "via": via,
         "scope": scope,
         "portscan": {"version": env!("CARGO_PKG_VERSION"), "sha256": own_digest()},
         "plugins": plugins,
@@ -180,6 +187,25 @@ impl Audited {
         self.write_rows().map_err(|error| error.to_string())
     }
 
+    /// Writes down what another place found.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn found_at(&mut self, vantage: &str, row: &EndpointRow<'_>) -> io::Result<()> {
+        let mut short = short(row);
+        short.insert("vantage".into(), json!(vantage));
+        self.row(short)
+    }
+
+    fn row(&mut self, row: Map<String, Value>) -> io::Result<()> {
+        self.rows.push(Value::Object(row));
+        self.done += 1;
+        match self.rows.len() >= ROWS {
+            true => self.write_rows(),
+            false => Ok(()),
+        }
+    }
+
     fn write_rows(&mut self) -> io::Result<()> {
         if self.rows.is_empty() {
             return Ok(());
@@ -190,39 +216,38 @@ impl Audited {
     }
 }
 
+/// What a log keeps of a row.
+fn short(row: &EndpointRow<'_>) -> Map<String, Value> {
+    let mut short = Map::new();
+    let evidence = &row.evidence;
+    for (name, value) in [
+        ("target", json!(row.target)),
+        ("address", json!(row.address)),
+        ("port", json!(row.port)),
+        ("transport", json!(row.transport)),
+        ("state", json!(row.state)),
+        ("reason", json!(row.reason)),
+        ("packets_sent", json!(evidence.attempts)),
+        ("payload", json!(evidence.payload)),
+        ("from", json!(evidence.from)),
+    ] {
+        short.insert(name.into(), value);
+    }
+    if let Some(check) = &row.check {
+        let (plugin, verdict, health) = (&check.plugin, check.verdict, check.health);
+        let check = json!({"plugin": plugin, "verdict": verdict, "health": health});
+        short.insert("check".into(), check);
+    }
+    short
+}
+
 impl Renderer for Audited {
     fn begin(&mut self, _: &Header) -> io::Result<()> {
         Ok(())
     }
 
     fn outcome(&mut self, outcome: Outcome) -> io::Result<()> {
-        let row = EndpointRow::from(&outcome);
-        let mut short = Map::new();
-        let evidence = &row.evidence;
-        for (name, value) in [
-            ("target", json!(row.target)),
-            ("address", json!(row.address)),
-            ("port", json!(row.port)),
-            ("transport", json!(row.transport)),
-            ("state", json!(row.state)),
-            ("reason", json!(row.reason)),
-            ("packets_sent", json!(evidence.attempts)),
-            ("payload", json!(evidence.payload)),
-            ("from", json!(evidence.from)),
-        ] {
-            short.insert(name.into(), value);
-        }
-        if let Some(check) = &row.check {
-            let (plugin, verdict, health) = (&check.plugin, check.verdict, check.health);
-            let check = json!({"plugin": plugin, "verdict": verdict, "health": health});
-            short.insert("check".into(), check);
-        }
-        self.rows.push(Value::Object(short));
-        self.done += 1;
-        match self.rows.len() >= ROWS {
-            true => self.write_rows(),
-            false => Ok(()),
-        }
+        self.row(short(&EndpointRow::from(&outcome)))
     }
 
     fn flush(&mut self) -> io::Result<()> {

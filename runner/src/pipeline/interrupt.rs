@@ -17,8 +17,13 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// The signals are blocked in every thread and waited for in one, so that no
 /// code runs inside a signal handler. A later run takes the place of this one.
 pub(super) fn watch(stop: Stop) {
-    static WATCHING: OnceLock<()> = OnceLock::new();
     *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
+    listen();
+}
+
+/// The same for work that looks at [`is_asked`] by itself.
+pub(super) fn listen() {
+    static WATCHING: OnceLock<()> = OnceLock::new();
     WATCHING.get_or_init(|| {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGINT);

@@ -16,6 +16,7 @@ mod round;
 pub mod scan;
 mod sources;
 mod trace;
+mod via;
 mod watch;
 
 use crate::exit::ExitStatus;

@@ -22,6 +22,12 @@ use crate::settings::{Color, Format, PluginChoice as Chosen, ProbeSettings};
 
 /// Runs a probe to its end.
 pub(super) fn run(settings: &ProbeSettings) -> ExitStatus {
+    if !settings.via.is_empty() {
+        return super::via::run(settings).unwrap_or_else(|message| {
+            render::talk::error(&message);
+            ExitStatus::CannotRun
+        });
+    }
     match renderer(settings).and_then(|renderer| run_into(settings, renderer)) {
         Ok(status) if settings.format == Format::Nagios => status.for_nagios(),
         Ok(status) => status,

@@ -38,18 +38,8 @@ pub(super) fn sources(
     first_address: bool,
     guard: &Guard,
 ) -> Result<Sources, String> {
-    let refused = |refusal: Refusal| refusal.to_string();
-    guard.is_time(minute_of_day()).map_err(refused)?;
-    let mut public = 0;
     // What is written as addresses is refused before a name is asked for.
-    for target in targets {
-        let (first, last) = match &target.host {
-            Host::Name(_) => continue,
-            Host::Address { ip, .. } => (*ip, *ip),
-            Host::Range { first, last } => (*first, *last),
-        };
-        guard.admit(&target.text, first, last, &mut public).map_err(refused)?;
-    }
+    let mut public = admit_written(targets, guard)?;
     let mut answers = lookups(targets, family)?;
     let mut all = Sources::default();
     for target in targets {
@@ -71,10 +61,30 @@ pub(super) fn sources(
     }
     for (name, found) in &all.resolved {
         for address in &found.addresses {
-            guard.admit(name, *address, *address, &mut public).map_err(refused)?;
+            guard.admit(name, *address, *address, &mut public).map_err(|r| r.to_string())?;
         }
     }
     Ok(all)
+}
+
+/// Holds the hour, and what is written as addresses, to the scope. Returns how many of
+/// them are outside private networks.
+///
+/// # Errors
+/// A sentence with the rule.
+pub(super) fn admit_written(targets: &[TargetSpec], guard: &Guard) -> Result<u64, String> {
+    let refused = |refusal: Refusal| refusal.to_string();
+    guard.is_time(minute_of_day()).map_err(refused)?;
+    let mut public = 0;
+    for target in targets {
+        let (first, last) = match &target.host {
+            Host::Name(_) => continue,
+            Host::Address { ip, .. } => (*ip, *ip),
+            Host::Range { first, last } => (*first, *last),
+        };
+        guard.admit(&target.text, first, last, &mut public).map_err(refused)?;
+    }
+    Ok(public)
 }
 
 /// Minutes since midnight, local time.

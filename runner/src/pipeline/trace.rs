@@ -41,7 +41,7 @@ fn try_run(settings: &TraceSettings) -> Result<ExitStatus, String> {
     let mut audited = None;
     if let Some(log) = &settings.audit {
         let header = Header { started: jiff::Timestamp::now(), vantage: super::observe() };
-        let asked = Asked { command: "trace", targets: target, reason: &settings.reason };
+        let asked = Asked { command: "trace", targets: target, reason: &settings.reason, via: &[] };
         audited = Some(super::audit::open(log, &asked, &checks, &header)?);
     }
     let sources = sources(target, settings.family, false, &settings.guard)?;

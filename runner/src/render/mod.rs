@@ -20,6 +20,7 @@ mod style;
 mod table;
 pub mod talk;
 pub mod trace;
+pub mod vantages;
 
 use background::Background;
 pub use escape::escape;

@@ -123,6 +123,16 @@ impl Guard {
         self.scopes.iter().filter_map(|scope| scope.highest_rate).min_by(f64::total_cmp)
     }
 
+    /// Whether somebody said that these addresses may be probed: the user, or a scope.
+    pub fn is_authorised(&self) -> bool {
+        self.authorised || self.has_scope()
+    }
+
+    /// Whether there is a scope.
+    pub fn has_scope(&self) -> bool {
+        !self.scopes.is_empty()
+    }
+
     /// Whether it is the time; `minute` counts from midnight, local time.
     ///
     /// # Errors

@@ -33,7 +33,8 @@ const BUILT_IN: &[(&str, &[(&str, &str)])] = &[
 ];
 
 /// Options that a file cannot set: what to probe, and what would need a person.
-const NEVER: [&str; 6] = ["i-am-authorised", "help", "version", "profile", "targets", "reason"];
+const NEVER: [&str; 7] =
+    ["i-am-authorised", "help", "version", "profile", "targets", "reason", "via"];
 
 /// An option's values, and where they come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,6 +27,7 @@ pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, Lang, ReportF
 use crate::model::{Family, SideEffect, Transport};
 use crate::scope::Guard;
 use crate::target::{Host, TargetSpec, parse_words};
+use crate::via::Place;
 pub use command::Command;
 
 /// Which plugins may run.
@@ -112,6 +113,8 @@ pub struct ProbeSettings {
     pub color: Color,
     /// What the user calls this place.
     pub vantage: Option<String>,
+    /// Where to probe from, when it is not from here alone.
+    pub via: Vec<Place>,
     /// What may be probed at all.
     pub guard: Guard,
     /// Rows of an earlier run, which this one goes on with.
@@ -293,6 +296,9 @@ fn watch(args: WatchArgs) -> Result<WatchSettings, SettingsError> {
     if args.probe.resume.is_some() {
         return Err(SettingsError::Alone { option: "--resume", with: "one probe, not watch" });
     }
+    if !args.probe.via.is_empty() {
+        return Err(SettingsError::Alone { option: "--via", with: "one probe, not watch" });
+    }
     let probe = match &args.check {
         None if args.until == Some(Until::Met) => {
             return Err(SettingsError::Alone { option: "--until met", with: "--check FILE" });
@@ -316,6 +322,9 @@ fn watch(args: WatchArgs) -> Result<WatchSettings, SettingsError> {
 }
 
 fn check(mut args: CheckArgs) -> Result<CheckSettings, SettingsError> {
+    if !args.probe.via.is_empty() {
+        return Err(SettingsError::Alone { option: "--via", with: "one probe, not check" });
+    }
     if args.init {
         return Ok(CheckSettings { probe: once(args.probe)?, file: None, all: false });
     }
@@ -347,6 +356,7 @@ fn probe(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
 fn probe_of(args: ProbeArgs, targets: Vec<TargetSpec>) -> Result<ProbeSettings, SettingsError> {
     let family = family(args.ipv4, args.ipv6);
     fits(family, &targets, args.source)?;
+    let via = places(&args)?;
     let plugins = PluginSettings {
         choice: match (args.no_plugins, args.plugin.is_empty()) {
             (true, _) => PluginChoice::Nothing,
@@ -387,6 +397,7 @@ fn probe_of(args: ProbeArgs, targets: Vec<TargetSpec>) -> Result<ProbeSettings, 
         outputs: args.output.iter().map(|text| value::output(text)).collect::<Result<_, _>>()?,
         color: args.color,
         vantage: args.vantage,
+        via,
         guard,
         resume: args.resume,
         audit: args.audit,
@@ -395,6 +406,32 @@ fn probe_of(args: ProbeArgs, targets: Vec<TargetSpec>) -> Result<ProbeSettings, 
         explain: args.explain,
         quiet: args.quiet,
     })
+}
+
+/// Where to probe from, once nothing is asked for that means this machine or needs
+/// what is only here.
+fn places(args: &ProbeArgs) -> Result<Vec<Place>, SettingsError> {
+    let places: Vec<Place> = args.via.iter().map(|t| t.parse()).collect::<Result<_, _>>()?;
+    let is_file = |name: &String| name.contains('/') || name.ends_with(".wasm");
+    let only_here = [
+        ("--source", args.source.is_some()),
+        ("--interface", args.interface.is_some()),
+        ("--resume", args.resume.is_some()),
+        ("--output", !args.output.is_empty()),
+        ("--record", args.record.is_some()),
+        ("--plugin-dir", !args.plugin_dir.is_empty()),
+        ("--plugin FILE", args.plugin.iter().any(is_file)),
+        ("--secret", !args.secret.is_empty()),
+    ];
+    let taken = only_here.iter().find(|(_, given)| *given && !places.is_empty());
+    if let Some((option, _)) = taken {
+        return Err(SettingsError::OnlyHere { option });
+    }
+    match args.format {
+        Format::Table | Format::Json | Format::Jsonl => Ok(places),
+        _ if places.is_empty() => Ok(places),
+        _ => Err(SettingsError::OnlyHere { option: "--format other than table, json and jsonl" }),
+    }
 }
 
 /// The lower of two rates; none is no limit.

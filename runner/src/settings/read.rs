@@ -6,6 +6,7 @@ use etcetera::BaseStrategy as _;
 use super::Secret;
 use crate::scope::{Guard, Scope};
 use crate::target::{FileError, TargetError, TargetSpec, parse_file};
+use crate::via::PlaceError;
 
 /// Largest target file. At 16 bytes a line that is four million targets;
 /// blocks are the better way to write those.
@@ -53,6 +54,15 @@ pub enum SettingsError {
         /// The one that is missing.
         with: &'static str,
     },
+    /// An option that means this machine, beside a place to run at.
+    #[error("{option} means this machine: leave it out with --via")]
+    OnlyHere {
+        /// The option.
+        option: &'static str,
+    },
+    /// A place is none.
+    #[error("--via: {0}")]
+    Place(#[from] PlaceError),
     /// Standard input is named more than once, and can be read once.
     #[error("standard input is named twice and can be read once: give {what} as a file")]
     StandardInput {
