@@ -223,9 +223,9 @@ fn what_only_some_rooms_may_do_no_other_does() {
         ),
         (&["process::exit(", "process::abort("], &["main", "pipeline"], "ends the process"),
         (
-            // The pipeline: what the user gives to --on-change.
+            // The pipeline: what the user gives to --on-change. Via: the user's ssh client.
             &["process::Command", "Command::new("],
-            &["author", "host", "pipeline"],
+            &["author", "host", "pipeline", "via"],
             "starts another program",
         ),
     ];

@@ -374,7 +374,7 @@ pub struct ProbeArgs {
     /// What to call the place that is probed from, in reports
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     pub vantage: Option<String>,
-    /// Run it there: local, or ssh://USER@HOST[:PORT] where portscan is, too (repeatable)
+    /// Run it there: local, or ssh://USER@HOST:PORT, where portscan is, too (repeatable)
     #[arg(long, value_name = "PLACE", help_heading = "Output")]
     pub via: Vec<String>,
     /// No advice under the rows

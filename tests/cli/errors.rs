@@ -75,6 +75,26 @@ fn a_trace_goes_to_one_place() {
 }
 
 #[test]
+fn places_to_run_at_are_held_to_what_can_go_there() {
+    refused(
+        "10.0.0.1:22 --via bastion",
+        "'bastion' is no place: it begins with neither; write 'local' or ssh://",
+    );
+    refused("10.0.0.1:22 --via ssh://-oProxyCommand=id", "its host is no name or address");
+    let only_here = "means this machine: leave it out with --via";
+    refused("10.0.0.1:22 --via local --source 10.0.0.2", &format!("--source {only_here}"));
+    refused("10.0.0.1:22 --via local --resume rows", &format!("--resume {only_here}"));
+    refused("10.0.0.1:22 --via local -o json=x", &format!("--output {only_here}"));
+    refused("10.0.0.1:22 --via local --plugin ./x.wasm", &format!("--plugin FILE {only_here}"));
+    refused("10.0.0.1:22 --via local --format xml", only_here);
+    refused(
+        "watch 10.0.0.1:22 --via local",
+        "--via means something only with one probe, not watch",
+    );
+    refused("check x.toml --via local", "--via means something only with one probe, not check");
+}
+
+#[test]
 fn all_mistakes_of_a_target_file_come_with_file_line_and_column() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("hosts.txt"), "a 22\nb htps\n\n  10.0.0.256 22 # x\n").unwrap();

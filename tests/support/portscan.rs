@@ -29,6 +29,7 @@ pub struct Portscan<'w> {
     resolv_conf: Option<String>,
     hosts: Option<String>,
     descriptors: Option<u64>,
+    env: Vec<(&'static str, OsString)>,
 }
 
 impl<'w> Portscan<'w> {
@@ -42,7 +43,14 @@ impl<'w> Portscan<'w> {
             resolv_conf: None,
             hosts: None,
             descriptors: None,
+            env: Vec::new(),
         }
+    }
+
+    /// Sees this variable.
+    pub fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.env.push((name, value.into()));
+        self
     }
 
     /// Adds arguments.
@@ -90,7 +98,15 @@ impl<'w> Portscan<'w> {
     }
 
     /// Runs another program under the same conditions.
-    pub fn run_program(mut self, program: &Path) -> Ran {
+    pub fn run_program(self, program: &Path) -> Ran {
+        self.start(program).end()
+    }
+
+    /// Starts a program under these conditions.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(mut self, program: &Path) -> Running {
         let stage = Stage::new(self.world.stage());
         if let Some(targets) = &self.targets {
             let path = stage.file("targets.txt", targets);
@@ -113,6 +129,7 @@ impl<'w> Portscan<'w> {
             .env("LC_ALL", "C.UTF-8")
             .env("RUST_BACKTRACE", "1")
             .env("HOME", &stage.home)
+            .envs(self.env.drain(..))
             .current_dir(&stage.home)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -121,15 +138,45 @@ impl<'w> Portscan<'w> {
         let confinement = Confinement { network, mounts, descriptors: self.descriptors };
         system::start_as_nobody(&mut command, confinement);
         let started = Instant::now();
-        let mut child = command
+        let child = command
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
-        let (status, stdout, stderr) = finish(&mut child);
-        Ran {
+        Running {
             command: command_line(program, &self.args),
             targets: self.targets.unwrap_or_default(),
             place: format!("in namespace {}, as nobody", self.namespace.label()),
-            wall: started.elapsed(),
+            started,
+            child,
+        }
+    }
+}
+
+/// A run under way.
+pub struct Running {
+    command: String,
+    targets: String,
+    place: String,
+    started: Instant,
+    child: Child,
+}
+
+impl Running {
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn end(mut self) -> Ran {
+        let (status, stdout, stderr) = finish(&mut self.child);
+        Ran {
+            command: self.command,
+            targets: self.targets,
+            place: self.place,
+            wall: self.started.elapsed(),
             status,
             stdout,
             stderr,

@@ -3,8 +3,9 @@
 //!
 //! The office, a cloud and a build machine each run portscan in a network of their
 //! own. A router and the servers themselves treat them differently. The whole
-//! matrix is written down beside this file, as a user would read it.
+//! matrix is written down beside this file, as a user would read it. `--via` brings the same.
 
+mod bastion;
 #[path = "../services/servers/mod.rs"]
 #[allow(dead_code)]
 mod servers;
@@ -12,6 +13,7 @@ mod site;
 #[path = "../support/mod.rs"]
 #[allow(unused_imports)]
 mod support;
+mod via;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,6 +23,9 @@ use serde_json::Value;
 
 use site::{HOSTS, Site};
 use support::portscan::{Portscan, Ran};
+
+/// What a user reads.
+const MATRIX: &str = include_str!("matrix.txt");
 
 /// The name server of every place.
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 99, 2, 53));
@@ -49,6 +54,7 @@ fn three_places_side_by_side_say_who_is_in_the_way() {
             file.into_os_string()
         });
         is_the_matrix(&site, &reports);
+        via::is_the_matrix(&site, MATRIX);
     });
 }
 
@@ -82,7 +88,7 @@ fn is_the_matrix(site: &Site, reports: &[OsString]) {
     };
     let table = compare(&[]);
     let shown: Vec<&str> = table.stdout.lines().map(str::trim_end).collect();
-    let written: Vec<&str> = include_str!("matrix.txt").lines().collect();
+    let written: Vec<&str> = MATRIX.lines().collect();
     assert_eq!(shown, written, "{table:?}");
 
     let ran = compare(&["--format", "json"]);

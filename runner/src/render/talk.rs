@@ -2,6 +2,7 @@
 #![allow(clippy::print_stderr)] // This is the room's own way out.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::escape;
@@ -28,6 +29,11 @@ pub fn error(text: &str) {
     for line in text.lines() {
         eprintln!("portscan: {}", escape(line));
     }
+}
+
+/// Whether a person reads this, and could answer: a password may be asked for.
+pub fn is_answered() -> bool {
+    std::io::stderr().is_terminal() && std::io::stdin().is_terminal()
 }
 
 /// Something worth knowing.

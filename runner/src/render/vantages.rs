@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Style, compare, escape};
-use crate::compare::{Key, Matrix};
+use crate::compare::{self as compared, Key, Matrix};
 use crate::report::{EndpointRow, HeadRow, Report, TailRow};
 
 /// Why a place did not answer the whole request.
@@ -31,13 +31,14 @@ pub struct Column {
     pub report: Option<Report>,
 }
 
-/// A line of JSON with the place that it is from.
+/// A line of JSON with the vantage point that it is from. The first one of each has it
+/// in its head.
 #[derive(Serialize)]
 struct Line<'a, T> {
     #[serde(rename = "type")]
     kind: &'static str,
-    /// Beside a report's own keys, of which `vantage` is one.
-    place: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vantage: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<&'a str>,
     #[serde(flatten)]
@@ -53,16 +54,16 @@ fn line<T: Serialize>(out: &mut dyn Write, line: &Line<'_, T>) -> io::Result<()>
 ///
 /// # Errors
 /// Those of writing.
-pub fn start(out: &mut dyn Write, place: &str, via: &str, head: &HeadRow) -> io::Result<()> {
-    line(out, &Line { kind: "start", place, via: Some(via), row: head })
+pub fn start(out: &mut dyn Write, via: &str, head: &HeadRow) -> io::Result<()> {
+    line(out, &Line { kind: "start", vantage: None, via: Some(via), row: head })
 }
 
 /// Writes a row of a place, as a line.
 ///
 /// # Errors
 /// Those of writing.
-pub fn row(out: &mut dyn Write, place: &str, row: &EndpointRow<'_>) -> io::Result<()> {
-    line(out, &Line { kind: "endpoint", place, via: None, row })
+pub fn row(out: &mut dyn Write, vantage: &str, row: &EndpointRow<'_>) -> io::Result<()> {
+    line(out, &Line { kind: "endpoint", vantage: Some(vantage), via: None, row })
 }
 
 /// Writes that a place says no more, as a line: with its own end where that came, and
@@ -72,7 +73,7 @@ pub fn row(out: &mut dyn Write, place: &str, row: &EndpointRow<'_>) -> io::Resul
 /// Those of writing.
 pub fn end(
     out: &mut dyn Write,
-    place: &str,
+    vantage: &str,
     via: &str,
     tail: Option<&TailRow>,
     trouble: Option<Trouble>,
@@ -83,21 +84,28 @@ pub fn end(
         tail: Option<&'a TailRow>,
         trouble: Option<Trouble>,
     }
-    line(out, &Line { kind: "end", place, via: Some(via), row: End { tail, trouble } })
+    let row = End { tail, trouble };
+    line(out, &Line { kind: "end", vantage: Some(vantage), via: Some(via), row })
 }
 
 /// Writes all of it as one document, schema `portscan/vantages/1`.
 ///
 /// # Errors
 /// Those of writing.
-pub fn document(out: &mut dyn Write, columns: &[Column], matrix: &Matrix) -> io::Result<()> {
+pub fn document(out: &mut dyn Write, columns: &[Column], matrix: Matrix) -> io::Result<()> {
     #[derive(Serialize)]
     struct Document<'a> {
         schema: &'static str,
         vantages: &'a [Column],
-        lines: &'a [crate::compare::Line],
+        lines: Vec<compared::Line>,
     }
-    let lines = &matrix.lines;
+    // A cell for each place, also where nothing came from.
+    let cells = |cells: Vec<Option<compared::Cell>>| {
+        let mut cells = cells.into_iter();
+        columns.iter().map(|column| column.report.as_ref().and_then(|_| cells.next()?)).collect()
+    };
+    let lines = matrix.lines.into_iter();
+    let lines = lines.map(|line| compared::Line { cells: cells(line.cells), ..line }).collect();
     let document = Document { schema: "portscan/vantages/1", vantages: columns, lines };
     serde_json::to_writer(&mut *out, &document)?;
     out.write_all(b"\n")?;

@@ -13,10 +13,10 @@ pub enum Trouble {
         why: String,
     },
     /// The connection did not come about. The ssh client says why.
-    #[error("ssh did not get there: {said}; try: ssh {host} true")]
+    #[error("ssh did not get there: {said}; try: ssh {place} true")]
     Unreachable {
-        /// For the next step.
-        host: String,
+        /// The place, which ssh(1) takes, too.
+        place: String,
         /// Its last line.
         said: String,
     },

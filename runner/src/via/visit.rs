@@ -3,7 +3,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
@@ -13,6 +13,9 @@ use super::{Asked, Place, Request, Said, Trouble};
 
 /// What is kept of what a place says on stderr.
 const MAX_TALK: usize = 16 * 1024;
+
+/// Characters of it that are shown.
+const MAX_SAID: usize = 400;
 
 /// How often a process is looked at.
 const TURN: Duration = Duration::from_millis(5);
@@ -88,8 +91,7 @@ impl Started {
             let status = wait(&theirs);
             // What ssh(1) leaves behind for ControlPersist keeps the pipe open.
             wait_for(TALKED_OUT, || hearing.is_finished());
-            let said = talk.last_line();
-            let trouble = heard.err().or_else(|| ended(&place, &reader, status, said));
+            let trouble = heard.err().or_else(|| ended(&place, &reader, status, &talk));
             let _ = news.send((number, News::Over(trouble)));
         });
         Visit { child }
@@ -177,17 +179,32 @@ impl Talk {
 
     /// The last line that is not empty.
     fn last_line(&self) -> String {
-        let talk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let talk = String::from_utf8_lossy(&talk);
+        let talk = self.text();
         let last = talk.lines().rev().map(str::trim).find(|line| !line.is_empty());
-        last.unwrap_or("it said nothing").chars().take(400).collect()
+        last.unwrap_or("it said nothing").chars().take(MAX_SAID).collect()
+    }
+
+    /// What portscan said there, whose last line may be but the next step.
+    fn message(&self) -> String {
+        let talk = self.text();
+        let lines: Vec<&str> =
+            talk.lines().filter_map(|line| line.strip_prefix("portscan: ")).collect();
+        match lines.is_empty() {
+            true => self.last_line(),
+            false => lines.join("; ").chars().take(MAX_SAID).collect(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let talk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&talk).into_owned()
     }
 }
 
-/// Waits until it is so, or for so long.
-fn wait_for(most: Duration, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + most;
-    while !is_so() && Instant::now() < until {
+/// Waits until it is so, or for about so long.
+fn wait_for(most: Duration, is_so: impl Fn() -> bool) {
+    let turns = most.as_millis() / TURN.as_millis();
+    for _ in (0..turns).take_while(|_| !is_so()) {
         thread::sleep(TURN);
     }
 }
@@ -197,21 +214,17 @@ fn ended(
     place: &Place,
     reader: &Reader,
     status: io::Result<ExitStatus>,
-    said: String,
+    talk: &Talk,
 ) -> Option<Trouble> {
     let code = status.ok().and_then(|status| status.code());
-    let remote = match place {
-        Place::Ssh { host, .. } => Some(host.clone()),
-        Place::Local => None,
-    };
-    match (reader.state(), code, remote) {
-        ((_, true), ..) if reader.was_stopped() => Some(Trouble::Stopped { rows: reader.rows }),
-        ((_, true), ..) => None,
-        ((true, false), ..) => Some(Trouble::Lost { rows: reader.rows, said }),
-        ((false, _), Some(SSH_FAILED), Some(host)) => Some(Trouble::Unreachable { host, said }),
-        ((false, _), Some(NOT_FOUND), Some(_)) => {
-            Some(Trouble::Missing { place: place.to_string(), said })
-        }
-        _ => Some(Trouble::Refused { said }),
+    let is_remote = *place != Place::Local;
+    let (place, said) = (place.to_string(), talk.last_line());
+    match (reader.state(), code) {
+        ((_, true), _) if reader.was_stopped() => Some(Trouble::Stopped { rows: reader.rows }),
+        ((_, true), _) => None,
+        ((true, false), _) => Some(Trouble::Lost { rows: reader.rows, said }),
+        ((false, _), Some(SSH_FAILED)) if is_remote => Some(Trouble::Unreachable { place, said }),
+        ((false, _), Some(NOT_FOUND)) if is_remote => Some(Trouble::Missing { place, said }),
+        _ => Some(Trouble::Refused { said: talk.message() }),
     }
 }

@@ -1,32 +1,27 @@
 //! The same request at other places, and what they say side by side.
 
+mod gather;
 mod words;
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
+use std::io::{self, Write};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use super::audit::{Asked, Audited};
 use super::interrupt;
 use crate::check::{CheckOptions, Checks};
 use crate::compare::matrix;
 use crate::exit::{ExitStatus, Tally};
-use crate::model::PortState;
 use crate::render::vantages::{self, Column};
 use crate::render::{self, Progress};
-use crate::report::{EndpointRow, Footer, HeadRow, Header, Report, TailRow};
+use crate::report::{Footer, Header, Report, TailRow};
 use crate::settings::{Format, ProbeSettings};
 use crate::target::Host;
-use crate::via::{News, Place, Said, Started, Trouble, Visit};
+use crate::via::{Place, Started, Trouble};
+use gather::{Gathering, Visited};
 
 /// News that wait to be taken, of all places: whoever is faster than our reader waits.
 const WAITING: usize = 1_024;
-
-/// How often it is looked after an interruption and after silence.
-const TURN: Duration = Duration::from_millis(100);
-
-/// How long places have to end by themselves.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Runs the request wherever the user wants it.
 ///
@@ -37,31 +32,24 @@ pub(super) fn run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
     let labels = labels(settings);
     let mut audited = audit(settings)?;
     let mut out = render::stdout();
-    // A password can be asked for where somebody sees the question.
-    let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
-    let started: Vec<Result<Started, Trouble>> = settings
-        .via
-        .iter()
-        .zip(&labels)
-        .map(|(place, label)| Started::new(place, &words::request(settings, label), asks))
-        .collect();
+    let asks = render::talk::is_answered();
+    let start = |(place, label): (&Place, String)| {
+        let started = Started::new(place, &words::request(settings, &label), asks);
+        (Visited::new(label, place.to_string()), started)
+    };
+    let started: Vec<_> = settings.via.iter().zip(labels).map(start).collect();
     // Now the signals are ours; the clients keep theirs.
     interrupt::listen();
     let (sender, news) = sync_channel(WAITING);
     let asked = words::asked(&settings.targets);
-    let mut visited = Vec::new();
-    for (number, ((place, label), started)) in
-        settings.via.iter().zip(labels).zip(started).enumerate()
-    {
-        let mut visited_place = Visited::new(label, place.to_string());
+    let attend = |(number, (mut place, started)): (usize, (Visited, Result<Started, _>))| {
         match started {
-            Ok(started) => {
-                visited_place.visit = Some(started.attend(number, &asked, sender.clone()));
-            }
-            Err(trouble) => visited_place.trouble = Some(trouble),
+            Ok(started) => place.visit = Some(started.attend(number, &asked, sender.clone())),
+            Err(trouble) => place.trouble = Some(trouble),
         }
-        visited.push(visited_place);
-    }
+        place
+    };
+    let visited: Vec<Visited> = started.into_iter().enumerate().map(attend).collect();
     drop(sender);
     let mut gathering = Gathering {
         lines: settings.format == Format::Jsonl,
@@ -73,14 +61,15 @@ pub(super) fn run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
         done: 0,
         open: 0,
     };
-    gathering.gather(&news, patience(settings)).map_err(unwritable)?;
-    let Gathering { visited, tally, .. } = gathering;
+    let gathered = gathering.gather(&news, patience(settings));
+    let Gathering { mut visited, tally, .. } = gathering;
+    // Whoever is still at it when nobody reads any more ends now.
+    visited.iter_mut().for_each(|place| place.visit = None);
     if let Some(audited) = &mut audited {
-        let finished = jiff::Timestamp::now();
-        let (unresolved, conclusions, interrupted) =
-            (Vec::new(), Vec::new(), interrupt::is_asked());
-        render::Renderer::end(audited, &Footer { finished, unresolved, conclusions, interrupted })
-            .map_err(unwritable)?;
+        let (finished, interrupted) = (jiff::Timestamp::now(), interrupt::is_asked());
+        let footer =
+            Footer { finished, unresolved: Vec::new(), conclusions: Vec::new(), interrupted };
+        render::Renderer::end(audited, &footer).map_err(|error| error.to_string())?;
     }
     for place in &visited {
         if let Some(trouble) = &place.trouble {
@@ -88,16 +77,18 @@ pub(super) fn run(settings: &ProbeSettings) -> Result<ExitStatus, String> {
         }
     }
     let is_troubled = visited.iter().any(|place| place.trouble.is_some());
-    show(&mut *out, settings, visited).map_err(unwritable)?;
+    match gathered.and_then(|()| show(&mut *out, settings, visited)) {
+        // A closed pipe ends the output, not the meaning.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(format!("cannot write: {error}"));
+        }
+        _ => {}
+    }
     Ok(match (interrupt::is_asked(), is_troubled) {
         (true, _) => ExitStatus::Interrupted,
         (false, true) => ExitStatus::CannotRun,
         (false, false) => tally.status(),
     })
-}
-
-fn unwritable(error: io::Error) -> String {
-    format!("cannot write: {error}")
 }
 
 /// Holds the request to the scope before anything starts. What a name leads to is known
@@ -151,143 +142,6 @@ fn patience(settings: &ProbeSettings) -> Duration {
     USUAL.saturating_add(rounds).saturating_add(attempts) + Duration::from_secs_f64(packets)
 }
 
-/// What is known of one place.
-struct Visited {
-    label: String,
-    place: String,
-    visit: Option<Visit>,
-    head: Option<Box<HeadRow>>,
-    rows: Vec<EndpointRow<'static>>,
-    count: usize,
-    tail: Option<Box<TailRow>>,
-    trouble: Option<Trouble>,
-    heard: Instant,
-}
-
-impl Visited {
-    fn new(label: String, place: String) -> Visited {
-        Visited {
-            label,
-            place,
-            visit: None,
-            head: None,
-            rows: Vec::new(),
-            count: 0,
-            tail: None,
-            trouble: None,
-            heard: Instant::now(),
-        }
-    }
-}
-
-/// Takes what the places say, and writes it as it comes.
-struct Gathering<'a> {
-    /// A line for each thing, and nothing kept.
-    lines: bool,
-    out: &'a mut dyn Write,
-    audited: Option<&'a mut Audited>,
-    visited: Vec<Visited>,
-    tally: Tally,
-    progress: Progress,
-    done: u64,
-    open: u64,
-}
-
-impl Gathering<'_> {
-    fn gather(&mut self, news: &Receiver<(usize, News)>, patience: Duration) -> io::Result<()> {
-        let mut over_by = None;
-        for number in 0..self.visited.len() {
-            self.ended_if_over(number)?;
-        }
-        while self.visited.iter().any(|place| place.visit.is_some()) {
-            match news.recv_timeout(TURN) {
-                Ok((number, news)) => self.take(number, news)?,
-                Err(RecvTimeoutError::Timeout) => self.out.flush()?,
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            if interrupt::is_asked() && over_by.is_none() {
-                over_by = Some(Instant::now() + FAREWELL);
-                self.visited.iter().filter_map(|p| p.visit.as_ref()).for_each(Visit::end);
-            }
-            let is_over = over_by.is_some_and(|by| Instant::now() >= by);
-            for number in 0..self.visited.len() {
-                let place = &self.visited[number];
-                let (rows, silent) = (place.count, place.heard.elapsed() > patience);
-                if place.visit.is_some() && (silent || is_over) {
-                    let seconds = patience.as_secs();
-                    let trouble = match is_over {
-                        true => Trouble::Interrupted { rows },
-                        false => Trouble::Silent { rows, seconds },
-                    };
-                    self.over(number, Some(trouble))?;
-                }
-            }
-        }
-        self.progress.clear();
-        self.out.flush()
-    }
-
-    fn take(&mut self, number: usize, news: News) -> io::Result<()> {
-        let Some(place) = self.visited.get_mut(number).filter(|place| place.visit.is_some()) else {
-            return Ok(());
-        };
-        place.heard = Instant::now();
-        match news {
-            News::Said(Said::Start(head)) => {
-                if self.lines {
-                    vantages::start(self.out, &place.label, &place.place, &head)?;
-                }
-                place.head = Some(head);
-            }
-            News::Said(Said::Row(row)) => {
-                place.count += 1;
-                self.done += 1;
-                self.open += u64::from(row.state == PortState::Open);
-                self.tally.add_row(row.state, row.check.as_ref().map(|check| check.health));
-                if let Some(audited) = &mut self.audited {
-                    audited.found_at(&place.label, &row)?;
-                }
-                match self.lines {
-                    true => vantages::row(self.out, &place.label, &row)?,
-                    false => place.rows.push(*row),
-                }
-                self.progress.update(self.done, None, self.open);
-            }
-            News::Said(Said::End(tail)) => {
-                tail.unresolved.iter().for_each(|_| self.tally.add_unresolved());
-                place.tail = Some(tail);
-            }
-            News::Over(trouble) => self.over(number, trouble)?,
-        }
-        Ok(())
-    }
-
-    /// A place says no more.
-    fn over(&mut self, number: usize, trouble: Option<Trouble>) -> io::Result<()> {
-        let place = &mut self.visited[number];
-        place.trouble = match trouble {
-            Some(Trouble::Stopped { rows } | Trouble::Lost { rows, .. })
-                if interrupt::is_asked() =>
-            {
-                Some(Trouble::Interrupted { rows })
-            }
-            other => other,
-        };
-        place.visit = None;
-        self.ended_if_over(number)
-    }
-
-    fn ended_if_over(&mut self, number: usize) -> io::Result<()> {
-        let place = &self.visited[number];
-        if place.visit.is_some() || !self.lines {
-            return Ok(());
-        }
-        let trouble = place.trouble.as_ref().map(told);
-        vantages::end(self.out, &place.label, &place.place, place.tail.as_deref(), trouble)?;
-        self.out.flush()
-    }
-}
-
 /// A trouble as documents have it.
 fn told(trouble: &Trouble) -> vantages::Trouble {
     vantages::Trouble { kind: trouble.name(), text: trouble.to_string() }
@@ -302,7 +156,7 @@ fn show(out: &mut dyn Write, settings: &ProbeSettings, visited: Vec<Visited>) ->
     let reports: Vec<&Report> = columns.iter().filter_map(|c| c.report.as_ref()).collect();
     let mut matrix = matrix(&reports);
     if settings.format == Format::Json {
-        return vantages::document(out, &columns, &matrix);
+        return vantages::document(out, &columns, matrix);
     }
     let begun = columns.iter().filter(|column| column.report.is_some());
     for (head, column) in matrix.vantages.iter_mut().zip(begun) {

@@ -27,13 +27,16 @@ pub(super) fn request(settings: &ProbeSettings, label: &str) -> Request {
         ("--i-am-authorised", settings.guard.is_authorised()),
     ];
     words.extend(given.iter().filter(|(_, is)| *is).map(|(option, _)| (*option).to_owned()));
+    // What a scope grants is shared by all who send.
+    let share = settings.guard.highest_rate().map(|rate| rate / settings.via.len().max(1) as f64);
+    let rate = [settings.rate, share].into_iter().flatten().min_by(f64::total_cmp);
     let time = |time: Duration| format!("{}us", time.as_micros().max(1));
     let values = [
         ("--timeout", settings.timeout.map(time)),
         ("--deadline", settings.deadline.map(time)),
         ("--attempts", settings.attempts.map(|n| n.to_string())),
         ("--max-in-flight", settings.max_in_flight.map(|n| n.to_string())),
-        ("--rate", settings.rate.map(|rate| rate.to_string())),
+        ("--rate", rate.map(|rate| rate.to_string())),
         ("--count", (settings.count > 1).then(|| settings.count.to_string())),
         ("--every", (settings.count > 1).then(|| time(settings.every))),
     ];
