@@ -23,7 +23,6 @@ mod transcribe;
 pub use error::CheckSetupError;
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +32,7 @@ use crate::host::{Host, HostOptions, SharedPlayer};
 use crate::model::{
     CheckResult, Endpoint, Fault, Metadata, Payload, ReplyFrom, SideEffect, Silence, Transport,
 };
-use crate::net::SourceBinding;
+use crate::net::{Connected, SourceBinding};
 use catalog::Catalog;
 use record::Recordings;
 use selection::{Chosen, Selection};
@@ -150,7 +149,7 @@ pub struct Job {
     /// The seed that [`Checks::payloads`] was given.
     pub seed: u64,
     /// The connection that the prober opened.
-    pub stream: Option<OwnedFd>,
+    pub stream: Option<Connected>,
     /// UDP: the datagram that came back.
     pub answer: Option<Answer>,
     /// Who plays the peer, where there is no network.
@@ -294,6 +293,12 @@ impl Checks {
     /// What is known of the service that the endpoint's plugin checks.
     pub fn service(&self, endpoint: &Endpoint, target: &str) -> Option<&Metadata> {
         self.selection.find(endpoint, target).map(|chosen| &chosen.plugin.metadata)
+    }
+
+    /// Whether more endpoints may be opened for checks: those that wait for theirs
+    /// are few enough.
+    pub fn has_room(&self) -> bool {
+        self.stage.has_room()
     }
 
     /// Starts a check. Its result comes through [`Checks::finished`]; there is

@@ -1,7 +1,6 @@
 //! Where checks run: a runtime of its own, started by the first job.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,13 +18,17 @@ use crate::host::{CheckJob, Guest, Host, Recorder};
 use crate::model::{
     CheckResult, Conclusion, Endpoint, Fault, Health, ReplyFrom, Setting, Transport, Verdict,
 };
-use crate::net::SourceBinding;
 use crate::net::conversation::{Peer, Roots};
+use crate::net::{Connected, SourceBinding};
 
 /// Connections that may wait for their check, at least and at most. Beyond it
 /// they are given up and the check opens one of its own, which costs both sides
 /// a second handshake: descriptors are for probing.
 const WAITING: (usize, usize) = (256, 4096);
+
+/// Jobs that may wait for their turn before no more endpoints are asked for: a
+/// prober that runs ahead of the checks only fills memory.
+const QUEUE: usize = 2048;
 
 /// Descriptors that are left to the prober before more than the least number of
 /// connections may wait: what it uses when nobody asks for another number.
@@ -49,6 +52,10 @@ pub(super) struct Stage {
     source: SourceBinding,
     deadline: Duration,
     permits: Semaphore,
+    /// Plugins that are compiled at once.
+    loading: Semaphore,
+    queued: AtomicUsize,
+    /// How many of the queued have a connection.
     waiting: AtomicUsize,
     max_waiting: usize,
     results: Sender<(u64, CheckResult)>,
@@ -108,12 +115,20 @@ impl Stage {
             source: options.source.clone(),
             deadline: options.deadline,
             permits: Semaphore::new(options.concurrency.max(1)),
+            loading: Semaphore::new(WORKERS.1),
+            queued: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             max_waiting: max_waiting(options.concurrency),
             results,
             recordings,
             notes: Mutex::default(),
         }
+    }
+
+    /// Whether few enough jobs wait for their turn.
+    pub(super) fn has_room(&self) -> bool {
+        self.queued.load(Ordering::Relaxed) < QUEUE
+            && self.waiting.load(Ordering::Relaxed) < self.max_waiting / 2
     }
 
     /// Starts a job on `runtime`, unless it is done at once. Its result arrives
@@ -130,6 +145,7 @@ impl Stage {
                     self.waiting.fetch_sub(1, Ordering::Relaxed);
                     work.job.stream = None;
                 }
+                self.queued.fetch_add(1, Ordering::Relaxed);
                 runtime.spawn(run(self.clone(), work, Instant::now()));
             }
             Err(reason) => {
@@ -223,6 +239,7 @@ fn max_waiting(concurrency: usize) -> usize {
 
 async fn run(stage: Arc<Stage>, mut work: Work, since: Instant) {
     let Ok(permit) = stage.permits.acquire().await else { return };
+    stage.queued.fetch_sub(1, Ordering::Relaxed);
     if work.job.stream.is_some() {
         stage.waiting.fetch_sub(1, Ordering::Relaxed);
         if since.elapsed() > MAX_WAIT {
@@ -239,6 +256,11 @@ async fn run(stage: Arc<Stage>, mut work: Work, since: Instant) {
 
 /// The guest; compiled off the runtime's threads when it has to be.
 async fn load(stage: &Arc<Stage>, plugin: &Arc<Plugin>) -> Result<Guest, Fault> {
+    if let Some(loaded) = plugin.loaded() {
+        return loaded.cloned();
+    }
+    // Who comes while it is compiled waits here, not in a thread each.
+    let _turn = stage.loading.acquire().await;
     if let Some(loaded) = plugin.loaded() {
         return loaded.cloned();
     }
@@ -304,7 +326,7 @@ fn judge(work: &Work, guest: &Guest, answer: &Answer) -> CheckResult {
 async fn talk(stage: &Stage, work: &mut Work, guest: &Guest) -> CheckResult {
     let job = &mut work.job;
     let peer = stage.peer(job.endpoint, job.target.clone(), work.plugin.metadata.reply_from);
-    let stream: Option<OwnedFd> = job.stream.take();
+    let stream: Option<Connected> = job.stream.take();
     let recorder = stage.recordings.is_some().then(Recorder::default);
     let check = CheckJob {
         peer,

@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::limits::TICK;
+
 /// CPU time that this thread has used (clock_gettime(2)); 0 when the kernel
 /// cannot say.
 pub(super) fn thread_time() -> Duration {
@@ -66,6 +68,14 @@ impl Meter {
             self.0.open(true);
         }
         Duration::from_nanos(self.0.ended.load(Ordering::Relaxed))
+    }
+
+    /// Whether the poll under way began less than a [`TICK`] ago. Called from within
+    /// it; costs no system call, and says no once the kernel is asked.
+    pub(super) fn has_just_begun(&self) -> bool {
+        let state = &*self.0;
+        let passed = || state.now(false).saturating_sub(state.began.load(Ordering::Relaxed));
+        !state.is_fine.load(Ordering::Relaxed) && passed() < nanoseconds(TICK)
     }
 
     /// Runs `future` and counts what its polls use.
@@ -142,6 +152,23 @@ mod tests {
                     used >= Duration::from_millis(10) && used < Duration::from_millis(45),
                     "{used:?}"
                 );
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn a_poll_is_looked_into_after_a_tick() {
+        let meter = Meter::default();
+        meter
+            .measure(async {
+                assert!(meter.has_just_begun());
+                burn(TICK);
+                assert!(!meter.has_just_begun());
+                tokio::task::yield_now().await;
+                assert!(meter.has_just_begun());
+                burn(COARSE);
+                tokio::task::yield_now().await;
+                assert!(!meter.has_just_begun(), "the kernel is asked now");
             })
             .await;
     }

@@ -1,4 +1,3 @@
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,7 @@ use super::text::cut;
 use crate::model::{
     CheckResult, Conclusion, Endpoint, Fault, Health, Metadata, Payload, Setting, Verdict,
 };
+use crate::net::Connected;
 use crate::net::conversation::Peer;
 
 /// One plugin, compiled and linked, ready to be asked. Cheap to clone.
@@ -43,7 +43,7 @@ pub struct CheckJob {
     pub peer: Peer,
     /// The connection that the prober opened; none opens one (UDP, or a TCP
     /// connection that is gone).
-    pub stream: Option<OwnedFd>,
+    pub stream: Option<Connected>,
     /// The plugin's settings, checked against their declarations.
     pub settings: Arc<[Setting]>,
     /// Time for everything.
@@ -241,10 +241,16 @@ impl Guest {
         store.set_max_component_handles(MAX_HANDLES);
         store.set_epoch_deadline(1);
         let meter = meter.clone();
-        store.epoch_deadline_callback(move |_| match meter.used() > CHECK_CPU {
-            true => Err(Breach::Cpu { budget: CHECK_CPU }.into()),
-            // Other checks share the thread.
-            false => Ok(UpdateDeadline::Yield(1)),
+        store.epoch_deadline_callback(move |_| {
+            if meter.has_just_begun() {
+                // The ticks went by while it waited.
+                return Ok(UpdateDeadline::Continue(1));
+            }
+            match meter.used() > CHECK_CPU {
+                true => Err(Breach::Cpu { budget: CHECK_CPU }.into()),
+                // Other checks share the thread.
+                false => Ok(UpdateDeadline::Yield(1)),
+            }
         });
         store
     }

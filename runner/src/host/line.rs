@@ -1,11 +1,11 @@
 //! Who is at the other end of a check: a network, or somebody who plays it.
 
 use std::fmt::Debug;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::model::Transport;
+use crate::net::Connected;
 use crate::net::conversation::{Conversation, Datagram, Peer, TalkError, TlsOptions, TlsSession};
 
 /// Plays the peer of a check, its clock and its dice, in place of a network.
@@ -68,7 +68,7 @@ impl Line {
     /// opened, or one of its own.
     pub(super) async fn open(
         player: Option<SharedPlayer>,
-        stream: Option<OwnedFd>,
+        stream: Option<Connected>,
         peer: &Peer,
         wait: Duration,
     ) -> Result<Line, TalkError> {

@@ -9,6 +9,7 @@
 //! Start reading at [`Net`].
 
 mod binding;
+mod connected;
 pub mod conversation;
 mod live;
 mod platform;
@@ -16,13 +17,13 @@ mod pool;
 mod stop;
 
 pub use binding::SourceBinding;
+pub use connected::Connected;
 pub use live::LiveNet;
 pub(crate) use platform::read_offender;
 pub use platform::{descriptor_limit, make_room};
 pub use pool::Pool;
 pub use stop::Stop;
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::model::{Endpoint, Farewell, Handle, Moment, Sent, Signal};
@@ -60,8 +61,8 @@ pub struct Arrival {
     pub retransmits: u8,
     /// What arrived.
     pub signal: Signal,
-    /// The connection, when the handshake completed. Dropping it resets it.
-    pub stream: Option<OwnedFd>,
+    /// The connection, when the handshake completed.
+    pub stream: Option<Connected>,
     /// Whether the attempt's handle is still listening after this signal.
     pub listening: bool,
 }

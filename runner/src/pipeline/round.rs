@@ -208,12 +208,20 @@ impl<'a> Round<'a> {
     pub fn wait_for_checks(&mut self) {
         /// How often an interruption is looked for meanwhile.
         const TURN: Duration = Duration::from_millis(50);
+        /// Of so many, results are taken together: to be woken by each of them costs
+        /// more than taking it.
+        const MANY: usize = 32;
+        const TOGETHER: Duration = Duration::from_millis(1);
         while !self.pending.is_empty() && !self.stop.is_asked() {
             if let Ok((order, result)) = self.checks.finished().recv_timeout(TURN) {
                 self.checked(order, result);
             }
+            self.take_checked();
             self.write(|r| r.flush());
             self.progress.update(self.done, Some(self.total), self.open);
+            if self.pending.len() >= MANY {
+                std::thread::sleep(TOGETHER);
+            }
         }
         // Interrupted: what was measured is shown without its check.
         let rest: Vec<Outcome> = self.pending.drain().map(|(_, outcome)| outcome).collect();
@@ -337,6 +345,10 @@ impl Follow for Round<'_> {
             }
             _ => self.emit(outcome),
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.checks.has_room()
     }
 
     fn slowed(&mut self, slowed: Slowed) {

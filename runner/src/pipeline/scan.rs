@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::model::{Moment, Note, Outcome, PortState, Reason};
-use crate::net::{Attempt, Event, Net};
+use crate::net::{Attempt, Connected, Event, Net};
 use crate::plan::{Ask, Finished, Plan, Recorded, Slowed, Step};
 use crate::probe::{Measured, Question, judge, summarize};
 
@@ -15,6 +14,9 @@ use crate::probe::{Measured, Question, judge, summarize};
 /// Few, so that answers are timed when they come and refused sockets are used
 /// again at once; many enough that waiting costs little.
 const SENDS_PER_TURN: usize = 32;
+
+/// How soon to look again for room, which the network does not tell of.
+const HELD: Duration = Duration::from_millis(1);
 
 /// What this machine knows of itself, as the judge needs it.
 pub struct Place<'a> {
@@ -31,7 +33,7 @@ pub struct Probed {
     /// What was asked.
     pub ask: Ask,
     /// The open connection, for a check.
-    pub stream: Option<OwnedFd>,
+    pub stream: Option<Connected>,
     /// The decisive datagram: payload index, sender's port, bytes.
     pub answer: Option<(u32, u16, Vec<u8>)>,
 }
@@ -46,6 +48,10 @@ pub trait Follow {
     fn probed(&mut self, probed: Probed);
     /// A peer is asked more slowly from now on.
     fn slowed(&mut self, _: Slowed) {}
+    /// Whether another endpoint may be asked for now.
+    fn has_room(&self) -> bool {
+        true
+    }
     /// Called once a turn. True ends the run with what is known.
     fn turn(&mut self, active: usize, now: Moment) -> bool;
 }
@@ -53,10 +59,10 @@ pub trait Follow {
 /// Probes everything that `follow` asks for.
 pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mut impl Follow) {
     let mut events = Vec::new();
-    let mut streams: HashMap<u64, OwnedFd> = HashMap::new();
+    let mut streams: HashMap<u64, Connected> = HashMap::new();
     let mut exhausted = false;
     loop {
-        while !exhausted && plan.has_room() {
+        while !exhausted && plan.has_room() && follow.has_room() {
             match follow.next_ask() {
                 Some(ask) => plan.admit(ask),
                 None => {
@@ -66,7 +72,11 @@ pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mu
             }
         }
         let until = match take_steps(plan, net) {
-            Turn::Wait(until) => until,
+            Turn::Wait(until) if exhausted || follow.has_room() => until,
+            Turn::Wait(until) => {
+                let look = net.now() + HELD;
+                Some(until.map_or(look, |until| until.min(look)))
+            }
             Turn::Done => break,
         };
         while let Some(finished) = plan.pop_finished() {
@@ -92,7 +102,7 @@ pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mu
 }
 
 /// Tells the plan what came out of the network.
-fn happened(event: Event, plan: &mut Plan, streams: &mut HashMap<u64, OwnedFd>, now: Moment) {
+fn happened(event: Event, plan: &mut Plan, streams: &mut HashMap<u64, Connected>, now: Moment) {
     match event {
         Event::Departed { key, sent, at } => plan.sent(key, sent, at),
         Event::Forgotten { key, farewell } => plan.farewell(key, farewell, now),
@@ -145,7 +155,7 @@ fn take_steps<N: Net>(plan: &mut Plan, net: &mut N) -> Turn {
 }
 
 /// Judges a finished endpoint and writes its row.
-fn judged(finished: Finished, place: &Place<'_>, stream: Option<OwnedFd>) -> Probed {
+fn judged(finished: Finished, place: &Place<'_>, stream: Option<Connected>) -> Probed {
     let question = Question {
         first_sent: finished.first_sent,
         endpoint: finished.ask.endpoint,

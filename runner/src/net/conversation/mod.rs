@@ -23,13 +23,12 @@ pub use roots::Roots;
 pub use tls::{TlsOptions, TlsSession, Trust};
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::SourceBinding;
+use super::{Connected, SourceBinding};
 use crate::model::{Endpoint, ReplyFrom, Transport};
 use datagrams::Datagrams;
 use stream::Stream;
@@ -117,13 +116,15 @@ impl Peer {
         Ok(Conversation::new(self, channel))
     }
 
-    /// Continues on a TCP connection that somebody opened to this endpoint.
+    /// Continues on the TCP connection that a probe opened to this endpoint.
     ///
     /// # Errors
     /// When the runtime cannot watch the descriptor.
-    pub fn adopt(&self, connected: OwnedFd) -> Result<Conversation, TalkError> {
-        let channel = Channel::Stream(Stream::adopt(connected)?);
-        Ok(Conversation::new(self, channel))
+    pub fn adopt(&self, connected: Connected) -> Result<Conversation, TalkError> {
+        let (stream, local_port) = connected.take_over();
+        let stream = stream.ok_or(TalkError::Closed)?;
+        let channel = Channel::Stream(Stream::adopt(stream)?);
+        Ok(Conversation { peer: self.clone(), local_port, channel })
     }
 }
 

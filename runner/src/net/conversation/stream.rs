@@ -1,5 +1,4 @@
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustls::ClientConnection;
@@ -49,11 +48,8 @@ impl Stream {
         Ok(Stream { layer: Layer::Clear(tcp), finished: false })
     }
 
-    pub(super) fn adopt(connected: OwnedFd) -> Result<Stream, TalkError> {
-        let tcp = std::net::TcpStream::from(connected);
-        tcp.set_nonblocking(true)?;
-        // The prober resets what it drops; a conversation ends in good order.
-        let _ = SockRef::from(&tcp).set_linger(None);
+    /// Goes on with a non-blocking stream.
+    pub(super) fn adopt(tcp: std::net::TcpStream) -> Result<Stream, TalkError> {
         let _ = tcp.set_nodelay(true);
         let tcp = TcpStream::from_std(tcp)?;
         Ok(Stream { layer: Layer::Clear(tcp), finished: false })

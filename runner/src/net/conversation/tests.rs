@@ -90,15 +90,24 @@ async fn an_adopted_connection_is_the_one_connection_that_the_server_sees() {
     let (listener, peer) = listener().await;
     let prober = std::net::TcpStream::connect(peer.endpoint.socket).expect("connected");
     let local = prober.local_addr().expect("bound");
-    socket2::SockRef::from(&prober).set_linger(Some(Duration::ZERO)).expect("set");
     let mut ours = peer.adopt(prober.into()).expect("adopted");
     let (mut theirs, from) = listener.accept().await.expect("accepted");
     assert_eq!(from, local);
     ours.send(b"x", SOON).await.expect("sent");
     drop(ours);
     let mut all = Vec::new();
-    theirs.read_to_end(&mut all).await.expect("FIN, not RST, in spite of the prober's linger");
+    theirs.read_to_end(&mut all).await.expect("FIN, not RST");
     assert_eq!(all, b"x");
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_takes_over_is_reset() {
+    let (listener, peer) = listener().await;
+    let prober = std::net::TcpStream::connect(peer.endpoint.socket).expect("connected");
+    let (mut theirs, _) = listener.accept().await.expect("accepted");
+    drop(crate::net::Connected::from(prober));
+    let read = theirs.read(&mut [0; 1]).await;
+    assert_eq!(read.err().map(|e| e.kind()), Some(std::io::ErrorKind::ConnectionReset));
 }
 
 #[tokio::test]

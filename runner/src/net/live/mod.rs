@@ -1,31 +1,27 @@
+//! The network of this machine, by mio and socket options.
+
+mod events;
+mod prompt;
+
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::platform;
-use super::{Arrival, Attempt, Event, MAX_ANSWER, Net, SourceBinding, Stop};
-use crate::model::{Endpoint, Farewell, Handle, IcmpError, Moment, Sent, Signal, Transport};
+use super::{Attempt, Event, Net, SourceBinding, Stop};
+use crate::model::{Endpoint, Farewell, Handle, Moment, Sent, Transport};
+use prompt::Prompt;
 
 /// Wakes the loop; no socket has this token.
 const WAKER: Token = Token(usize::MAX);
 
-/// Datagrams read from one socket before the others get their turn.
-///
-/// A peer that never stops answering must not hold the loop.
-const DATAGRAMS_PER_TURN: usize = 8;
-
 /// Idle sockets kept for the next attempt. More than a few hundred are never
 /// reused within a turn of the loop.
 const MAX_IDLE: usize = 512;
-
-/// When a SYN may have been sent again at the earliest (RFC 6298 2.1, with
-/// room for a coarse clock).
-const FIRST_RETRANSMISSION: Duration = Duration::from_millis(900);
 
 /// The network of this machine, for an ordinary user.
 ///
@@ -47,6 +43,9 @@ pub struct LiveNet {
     binding: SourceBinding,
     stop: Stop,
     buffer: Box<[u8]>,
+    prompt: Prompt,
+    /// What attempts brought before they were waited for.
+    prompted: Vec<Event>,
 }
 
 struct Slot {
@@ -98,6 +97,8 @@ impl LiveNet {
             binding,
             stop: Stop::new(wake),
             buffer: vec![0; 65_536].into_boxed_slice(),
+            prompt: Prompt::default(),
+            prompted: Vec::new(),
         })
     }
 
@@ -109,7 +110,7 @@ impl LiveNet {
     /// Sends one packet and tells at once what became of it.
     pub fn send_now(&mut self, attempt: &Attempt<'_>) -> Sent {
         match self.try_send(attempt) {
-            Ok(slot) => Sent::Listening(self.handle(slot)),
+            Ok(handle) => Sent::Listening(handle),
             Err(e) => match e.raw_os_error().unwrap_or(libc::EIO) {
                 // No address of that family to send from, or no free port?
                 libc::EADDRNOTAVAIL if lacks_source(attempt.endpoint) => {
@@ -224,8 +225,19 @@ impl LiveNet {
         Ok(())
     }
 
-    fn try_send(&mut self, attempt: &Attempt<'_>) -> io::Result<u32> {
+    /// Ends the reports: what a check does with the connection is none of ours.
+    fn unwatch(&mut self, slot: u32) {
+        let entry = &mut self.slots[slot as usize];
+        if let (Some(socket), true) = (&entry.socket, entry.watched) {
+            // Not watched any more is what was wanted.
+            let _ = self.poll.registry().deregister(&mut SourceFd(&socket.as_raw_fd()));
+            entry.watched = false;
+        }
+    }
+
+    fn try_send(&mut self, attempt: &Attempt<'_>) -> io::Result<Handle> {
         let slot = self.socket_for(attempt)?;
+        let sent_at = self.now();
         let address = attempt.endpoint.socket.into();
         let sent = match (&self.slots[slot as usize].socket, attempt.endpoint.transport) {
             (Some(socket), Transport::Tcp) => match socket.connect(&address) {
@@ -235,15 +247,34 @@ impl LiveNet {
             (Some(socket), Transport::Udp) => socket.send_to(attempt.payload, &address).map(drop),
             (None, _) => Err(io::Error::from_raw_os_error(libc::EBADF)),
         };
-        if let Err(e) = sent.and_then(|()| self.watch(slot)) {
+        if let Err(e) = sent {
             self.close(slot);
             return Err(e);
         }
         let altered = attempt.hops.is_some();
         let Attempt { key, endpoint, .. } = *attempt;
-        let listening = Listening { key, endpoint, sent: self.now(), altered };
+        let listening = Listening { key, endpoint, sent: sent_at, altered };
         self.slots[slot as usize].attempt = Some(listening);
-        Ok(slot)
+        let handle = self.handle(slot);
+        if endpoint.transport == Transport::Tcp && self.is_answered_at_once(slot, listening) {
+            return Ok(handle);
+        }
+        self.watch(slot).inspect_err(|_| self.close(slot))?;
+        Ok(handle)
+    }
+
+    /// Asks for the outcome of a connect before it is waited for, where that pays.
+    fn is_answered_at_once(&mut self, slot: u32, listening: Listening) -> bool {
+        if !self.prompt.pays() {
+            return false;
+        }
+        let mut events = std::mem::take(&mut self.prompted);
+        let before = events.len();
+        self.tcp_event(slot, listening, self.now(), true, &mut events);
+        let answered = events.len() > before;
+        self.prompted = events;
+        self.prompt.learn(answered);
+        answered
     }
 
     /// Puts a refused socket aside for the next attempt.
@@ -256,104 +287,6 @@ impl LiveNet {
         entry.attempt = None;
         entry.generation = entry.generation.wrapping_add(1);
         pool.push(slot);
-    }
-
-    fn tcp_event(&mut self, slot: u32, listening: Listening, at: Moment, events: &mut Vec<Event>) {
-        let Some(socket) = &self.slots[slot as usize].socket else { return };
-        let fd = socket.as_raw_fd();
-        // The kernel sends its first SYN again after a second, no sooner. What
-        // it counts is gone once the outcome is asked for.
-        let repeated = match at.since(listening.sent) >= FIRST_RETRANSMISSION {
-            true => platform::tcp_info(fd).map_or(0, |info| info.retransmits.min(255) as u8),
-            false => 0,
-        };
-        // The outcome first: reading the queue clears SO_ERROR, and a cleared
-        // error on a dead socket must not look like a connection. Asked by a
-        // second connect(), the socket can be used again after a refusal;
-        // asked by SO_ERROR it could not (net/ipv4/af_inet.c
-        // `__inet_stream_connect`: only connect() leaves SS_CONNECTING).
-        let error = match socket.connect(&listening.endpoint.socket.into()) {
-            Ok(()) => None,
-            Err(e) => e.raw_os_error().filter(|errno| *errno != libc::EISCONN),
-        };
-        let icmp = decisive_error(fd, &listening.endpoint);
-        let mut arrival = Arrival {
-            key: listening.key,
-            at,
-            rtt: None,
-            retransmits: repeated,
-            signal: Signal::Refused,
-            stream: None,
-            listening: false,
-        };
-        match (icmp, error) {
-            (Some(icmp), _) => {
-                arrival.signal = Signal::Icmp(icmp);
-                self.close(slot);
-            }
-            (None, Some(libc::ECONNREFUSED)) => self.rest(slot, &listening),
-            (None, Some(libc::ECONNRESET | libc::EPIPE)) => {
-                arrival.signal = Signal::Connected { reset: true };
-                self.close(slot);
-            }
-            // A soft report in passing: the handshake is still going on.
-            (None, Some(libc::EALREADY | libc::EINPROGRESS)) => return,
-            (None, None) => {
-                let Some(info) = platform::tcp_info(fd).filter(|i| i.is_connected()) else {
-                    return;
-                };
-                // By timestamps (RFC 7323), so a repeated SYN does not blur it.
-                arrival.rtt = info.rtt;
-                arrival.retransmits = info.retransmits.min(255) as u8;
-                let own = socket.local_addr().ok().and_then(|a| a.as_socket());
-                let to_itself =
-                    own.is_some_and(|own| same_endpoint(own, listening.endpoint.socket));
-                arrival.signal = match to_itself {
-                    true => Signal::SelfConnect,
-                    false => Signal::Connected { reset: false },
-                };
-                arrival.stream = self.take(slot).map(|s| {
-                    self.free.push(slot);
-                    into_stream(s, &listening.endpoint)
-                });
-            }
-            (None, Some(errno)) => {
-                arrival.signal = Signal::Errno { errno };
-                self.close(slot);
-            }
-        }
-        events.push(Event::Arrived(arrival));
-    }
-
-    fn udp_event(&mut self, slot: u32, listening: Listening, at: Moment, events: &mut Vec<Event>) {
-        let Some(socket) = &self.slots[slot as usize].socket else { return };
-        let arrival = |signal| {
-            Event::Arrived(Arrival {
-                key: listening.key,
-                at,
-                rtt: None,
-                retransmits: 0,
-                signal,
-                stream: None,
-                listening: true,
-            })
-        };
-        if let Some(icmp) = decisive_error(socket.as_raw_fd(), &listening.endpoint) {
-            events.push(arrival(Signal::Icmp(icmp)));
-        }
-        for _ in 0..DATAGRAMS_PER_TURN {
-            match platform::receive_from(socket, &mut self.buffer) {
-                Ok((length, from)) => {
-                    let bytes = self.buffer[..length.min(MAX_ANSWER)].to_vec();
-                    events.push(arrival(Signal::Answer { from, bytes }));
-                }
-                // A pending error is reported once and hides what is queued behind it.
-                Err(e) if e.kind() != io::ErrorKind::WouldBlock => continue,
-                Err(_) => return,
-            }
-        }
-        // Edge-triggered: what is left is read after the next datagram; the
-        // endpoint is open by what was read.
     }
 }
 
@@ -371,7 +304,11 @@ impl Net for LiveNet {
     }
 
     fn wait(&mut self, until: Option<Moment>, events: &mut Vec<Event>) {
-        let timeout = until.map(|until| until.since(self.now()));
+        let timeout = match self.prompted.is_empty() {
+            true => until.map(|until| until.since(self.now())),
+            false => Some(Duration::ZERO),
+        };
+        events.append(&mut self.prompted);
         let mut ready = std::mem::replace(&mut self.ready, Events::with_capacity(0));
         // Interrupted by a signal: the caller comes back by itself.
         let _ = self.poll.poll(&mut ready, timeout);
@@ -384,27 +321,14 @@ impl Net for LiveNet {
             let Some(listening) = self.slots.get(slot as usize).and_then(|s| s.attempt) else {
                 continue;
             };
+            let failed = event.is_error();
             match listening.endpoint.transport {
-                Transport::Tcp => self.tcp_event(slot, listening, at, events),
-                Transport::Udp => self.udp_event(slot, listening, at, events),
+                Transport::Tcp => self.tcp_event(slot, listening, at, failed, events),
+                Transport::Udp => self.udp_event(slot, listening, at, failed, events),
             }
         }
         self.ready = ready;
     }
-}
-
-/// The first ICMP error in the queue that is about our packet and says
-/// something about the port.
-fn decisive_error(fd: i32, endpoint: &Endpoint) -> Option<IcmpError> {
-    let mut decisive = None;
-    while let Some(queued) = platform::next_queued_error(fd) {
-        let ours = queued.destination.is_none_or(|to| same_endpoint(to, endpoint.socket));
-        let says = queued.icmp.filter(|icmp| icmp.reason().is_some());
-        if ours && decisive.is_none() {
-            decisive = says;
-        }
-    }
-    decisive
 }
 
 /// Whether this machine has no address to talk to `endpoint` from. Connecting
@@ -416,17 +340,4 @@ fn lacks_source(endpoint: Endpoint) -> bool {
     Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))
         .and_then(|socket| socket.connect(&endpoint.socket.into()))
         .is_err_and(refused)
-}
-
-fn same_endpoint(a: SocketAddr, b: SocketAddr) -> bool {
-    a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical()
-}
-
-/// A connection that resets when dropped unless somebody takes it over.
-fn into_stream(socket: Socket, endpoint: &Endpoint) -> OwnedFd {
-    // On an established connection the option makes passing errors fatal (tcp(7)).
-    let _ = platform::set_receive_errors(&socket, endpoint.socket.is_ipv6(), false);
-    // 40,000 orderly closes to one address use up the local ports (TIME_WAIT).
-    let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
-    socket.into()
 }
