@@ -1,6 +1,6 @@
 //! Causes in this machine: they are facts about us, never about the target.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -209,4 +209,62 @@ fn bound(local: SocketAddr, kind: Type, protocol: Protocol) -> Socket {
     let socket = Socket::new(Domain::for_address(local), kind, Some(protocol)).expect("a socket");
     socket.bind(&local.into()).expect("the port is free in this world");
     socket
+}
+
+#[test]
+fn a_full_table_of_connections_is_a_limit_of_this_machine() {
+    const SETTING: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
+    let Some(Routed { world, peer, .. }) = Routed::plain(&[10]) else { return };
+    // Whoever asks for the state of connections has a table of them kept.
+    world.prober.filter("output", "ct state invalid drop\n");
+    // Packets into one end come out of the other, which wants none of them.
+    world.prober.ip(
+        "link add sink type veth peer name drain\nlink set drain up\nlink set sink arp off up\n\
+         address add 10.98.0.1/16 dev sink",
+    );
+    let most: u32 = std::fs::read_to_string(SETTING).unwrap().trim().parse().unwrap();
+    world.prober.enter(|| fill(most));
+    let mut trial = Trial::new(&world);
+    for family in Family::BOTH {
+        let ip = address(family, FAR, 10);
+        world.tcp(&peer, ip, &[6000], Tcp::Silent);
+        world.udp(&peer, ip, &[6000], &Udp::Echo);
+        for transport in Transport::BOTH {
+            trial
+                .expect(transport, ip, 6000, "this machine's table is full; the service is open")
+                .is("unknown")
+                .because(&["local-limit"])
+                .unwitnessed();
+        }
+    }
+    trial.run();
+}
+
+/// Opens as many connections by UDP as the table of this namespace holds, and some
+/// more: the network that they go to swallows them.
+fn fill(most: u32) {
+    const PORTS: u32 = 4096;
+    let socket = UdpSocket::bind("10.98.0.1:0").expect("the address is there");
+    for number in 0..most + most / 100 {
+        let (host, port) = (number / PORTS, 1024 + number % PORTS);
+        let to = (Ipv4Addr::from(0x0A62_0100 + host), u16::try_from(port).unwrap());
+        // A full table refuses (EPERM); what it held before it was full is enough.
+        let _ = socket.send_to(b"", to);
+    }
+}
+
+#[test]
+fn a_short_queue_of_the_interface_costs_time_and_not_truth() {
+    const PORTS: u16 = 1500;
+    let Some(Routed { world, router: _router, peer: _peer }) = Routed::plain(&[10]) else { return };
+    // A TUN device drops what its queue cannot take, and tells nobody.
+    world.prober.ip("link set wire0 txqueuelen 16");
+    let mut trial = Trial::new(&world);
+    for family in Family::BOTH {
+        for port in 6000..6000 + PORTS {
+            trial.tcp(address(family, FAR, 10), port, "nobody listens").is("closed");
+        }
+    }
+    let ran = trial.portscan().args(["--rate", "max"]).run();
+    trial.judge(&ran);
 }

@@ -18,6 +18,9 @@ pub enum Sent {
         /// The operating system's error number.
         errno: i32,
     },
+    /// This machine's table of connections is full of what this run sent: its own
+    /// firewall would drop the packet. Room comes as entries expire.
+    TableFull,
 }
 
 /// What the kernel knew about a silent attempt when it was given up.

@@ -347,6 +347,13 @@ impl Follow for Round<'_> {
         }
     }
 
+    fn table_full(&mut self) {
+        self.progress.note(
+            "this machine's table of connections is full of what was sent: going on as entries \
+             expire, which takes minutes (sysctl net.netfilter.nf_conntrack_max, or --rate)",
+        );
+    }
+
     fn has_room(&self) -> bool {
         self.checks.has_room()
     }

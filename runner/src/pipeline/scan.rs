@@ -48,6 +48,8 @@ pub trait Follow {
     fn probed(&mut self, probed: Probed);
     /// A peer is asked more slowly from now on.
     fn slowed(&mut self, _: Slowed) {}
+    /// This machine's table of connections is full: the run goes on as entries expire.
+    fn table_full(&mut self) {}
     /// Whether another endpoint may be asked for now.
     fn has_room(&self) -> bool {
         true
@@ -89,6 +91,9 @@ pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mu
         }
         while let Some(slowed) = plan.pop_slowed() {
             follow.slowed(slowed);
+        }
+        if plan.take_table_full() {
+            follow.table_full();
         }
         if follow.turn(plan.active(), net.now()) {
             plan.stop(net.now());

@@ -155,7 +155,7 @@ fn trace(net: &mut LiveNet, ask: &Ask, max_hops: u8, wait: Duration, pace: &mut 
                     tracing.pending.insert(key, Pending { hop, sent, handle });
                 }
                 Sent::Refused { .. } => tracing.path.end = End::Local,
-                Sent::Busy { .. } => {}
+                Sent::Busy { .. } | Sent::TableFull => {}
             }
         }
         let until = tracing.net.now() + if round + 1 == TRIES { wait } else { GAP };

@@ -7,6 +7,24 @@ use super::entry::{Phase, Purpose, Weight, weigh};
 use super::{Plan, Recorded, Slowed, refusal, schedule, split};
 use crate::model::{Farewell, Moment, Observation, Sent, Signal, Transport};
 
+/// How long this machine is borne with when it cannot send.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// Until it is asked again.
+    pause: Duration,
+    /// How often.
+    times: u16,
+    /// And how often while nothing of ours is under way.
+    idle: u16,
+}
+
+/// Sockets and ports come free as ours end.
+const MOMENT: Patience = Patience { pause: Duration::from_millis(5), times: 200, idle: 3 };
+
+/// An unanswered SYN stays in the table for two minutes, whatever became of it
+/// (nf_conntrack_tcp_timeout_syn_sent).
+const EXPIRY: Patience = Patience { pause: Duration::from_millis(500), times: 300, idle: 300 };
+
 /// Peers that are told of before they are fetched.
 const MOST_SLOWED: usize = 8;
 
@@ -53,7 +71,11 @@ impl Plan {
                     _ => self.schedule_next(index, now),
                 }
             }
-            Sent::Busy { errno } => self.postpone(index, nth, errno, now),
+            Sent::Busy { errno } => self.postpone(index, nth, errno, MOMENT, now),
+            Sent::TableFull => {
+                self.table_full.get_or_insert(false);
+                self.postpone(index, nth, libc::ENOBUFS, EXPIRY, now);
+            }
         }
     }
 
@@ -77,17 +99,16 @@ impl Plan {
 
     /// A machine that is busy is asked again soon; when nothing of ours is
     /// what keeps it busy, that is the verdict.
-    pub(super) fn postpone(&mut self, index: u32, nth: u8, errno: i32, now: Moment) {
-        const PATIENCE: u16 = 200;
+    fn postpone(&mut self, index: u32, nth: u8, errno: i32, patience: Patience, now: Moment) {
         let in_use = self.listening + self.departing;
         let idle = in_use == 0;
         if errno == libc::EMFILE && !idle {
             self.settings.max_listening = in_use;
         }
-        self.blocked_until = now + Duration::from_millis(5);
+        self.blocked_until = now + patience.pause;
         let entry = self.entry(index);
         entry.busy += 1;
-        let hopeless = entry.busy >= PATIENCE || idle && entry.busy >= 3;
+        let hopeless = entry.busy >= patience.times || idle && entry.busy >= patience.idle;
         if hopeless && entry.sent == 0 {
             entry.observe(refusal(nth, now, errno));
             return self.close(index, now);

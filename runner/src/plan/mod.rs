@@ -131,6 +131,8 @@ pub struct Plan {
     forget: Vec<(u64, Handle)>,
     finished: VecDeque<Finished>,
     slowed: Vec<Slowed>,
+    /// This machine's table of connections was full, and whether that was fetched.
+    table_full: Option<bool>,
     /// Asked endpoints not yet finished, and how many of them are provisional.
     active: usize,
     provisional: usize,
@@ -161,6 +163,7 @@ impl Plan {
             forget: Vec::new(),
             finished: VecDeque::new(),
             slowed: Vec::new(),
+            table_full: None,
             active: 0,
             provisional: 0,
             waiting: 0,
@@ -217,6 +220,11 @@ impl Plan {
     /// Takes out a peer that is asked more slowly from now on.
     pub fn pop_slowed(&mut self) -> Option<Slowed> {
         self.slowed.pop()
+    }
+
+    /// Whether to say, once in a run, that this machine's table of connections is full.
+    pub fn take_table_full(&mut self) -> bool {
+        self.table_full.as_mut().is_some_and(|told| !std::mem::replace(told, true))
     }
 
     /// Says what to do next.

@@ -2,6 +2,7 @@
 
 mod events;
 mod prompt;
+mod table;
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -15,6 +16,7 @@ use super::platform;
 use super::{Attempt, Event, Net, SourceBinding, Stop};
 use crate::model::{Endpoint, Farewell, Handle, Moment, Sent, Transport};
 use prompt::Prompt;
+use table::{Room, Table};
 
 /// Wakes the loop; no socket has this token.
 const WAKER: Token = Token(usize::MAX);
@@ -44,6 +46,7 @@ pub struct LiveNet {
     stop: Stop,
     buffer: Box<[u8]>,
     prompt: Prompt,
+    table: Option<Table>,
     /// What attempts brought before they were waited for.
     prompted: Vec<Event>,
 }
@@ -98,6 +101,7 @@ impl LiveNet {
             stop: Stop::new(wake),
             buffer: vec![0; 65_536].into_boxed_slice(),
             prompt: Prompt::default(),
+            table: Table::open(),
             prompted: Vec::new(),
         })
     }
@@ -109,6 +113,11 @@ impl LiveNet {
 
     /// Sends one packet and tells at once what became of it.
     pub fn send_now(&mut self, attempt: &Attempt<'_>) -> Sent {
+        match self.table.as_mut().map_or(Room::Enough, Table::room) {
+            Room::Enough => {}
+            Room::Taken => return Sent::Busy { errno: libc::ENOBUFS },
+            Room::TakenByUs => return Sent::TableFull,
+        }
         match self.try_send(attempt) {
             Ok(handle) => Sent::Listening(handle),
             Err(e) => match e.raw_os_error().unwrap_or(libc::EIO) {
