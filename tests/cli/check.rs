@@ -95,8 +95,22 @@ fn everything_that_is_wrong_with_a_file_is_told_at_once() {
         assert!(ended.stderr().contains(said), "no {said}\n{}", ended.stderr());
     }
     assert_eq!(ended.stderr().lines().count(), 6, "{}", ended.stderr());
+    // One mistake hides no other one of its table, and makes none of its own.
+    let dir = file(
+        "[roles.web]\n443 = { helth = 'healthy', findings = ['tls.day-left > 1', 'http.status ~ 3'] }\n\
+         [targets.a]\nroles = ['web']\n",
+    );
+    let ended = check(dir.path(), "").code(2).prints_nothing();
+    for said in [
+        "f.toml:2:9: no key 'helth' of a port; did you mean 'health'?",
+        "f.toml:2:40: the plugin http finds no 'tls.day-left'; did you mean 'tls.days-left'?",
+        "f.toml:2:60: 'http.status ~ 3': write NAME OPERATOR VALUE",
+    ] {
+        assert!(ended.stderr().contains(said), "no {said}\n{}", ended.stderr());
+    }
+    assert_eq!(ended.stderr().lines().count(), 3, "{}", ended.stderr());
     portscan("check").end().code(2).says("check takes one file");
-    portscan("check gone.toml").end().code(2).says("gone.toml:1:1: gone.toml: No such file");
+    portscan("check gone.toml").end().code(2).says("portscan: gone.toml: No such file");
     portscan("check a b").end().code(2).says("check takes one file");
 }
 
