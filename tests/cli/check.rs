@@ -201,6 +201,16 @@ fn each_format_says_what_is_as_expected() {
 }
 
 #[test]
+fn the_page_gives_advice_for_what_differs_and_for_nothing_else() {
+    let (_open, open, closed) = ports();
+    let dir = file(&format!("[targets.'127.0.0.1']\n{closed} = 'closed'\n"));
+    let page = check(dir.path(), "--format html").code(0).stdout();
+    assert!(page.contains("1 as expected") && !page.contains("nothing listens"), "{page}");
+    let dir = file(&format!("[targets.'127.0.0.1']\n{closed} = 'open'\n{open} = 'open'\n"));
+    check(dir.path(), "--format html").code(1).prints("nothing listens");
+}
+
+#[test]
 fn several_formats_are_written_at_once() {
     let (_open, open, _) = ports();
     let dir = file(&format!("[targets.'127.0.0.1']\n{open} = 'closed'\n"));
