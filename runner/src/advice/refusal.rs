@@ -35,7 +35,7 @@ pub(super) fn refused(o: &Outcome, c: &Context<'_>) -> Option<Advice> {
         Transport::Udp => Advice::new(
             format!(
                 "the host is reachable and nobody listens on {port}/udp, though its own firewall \
-                 may say the same: start the service there, or correct the port"
+                 may say the same: start the service there, or correct port or transport"
             ),
             "ss -lun there",
         ),
