@@ -80,6 +80,9 @@ fn placed(seen: &Seen<'_>) -> (&'static str, Advice) {
     first
 }
 
+/// What a rule says in each of its cases.
+type Cases = Vec<(String, Advice)>;
+
 /// One rule of docs/TROUBLESHOOTING.md: what it looks at, and its cases.
 fn section(text: &mut String, name: &str, about: &str, cases: &[(String, Advice)]) {
     let _ = writeln!(text, "\n### {name}\n\n{about}.\n");
@@ -89,7 +92,7 @@ fn section(text: &mut String, name: &str, about: &str, cases: &[(String, Advice)
 }
 
 /// Every rule with its cases, in the order of the manual.
-fn all() -> Vec<(&'static str, &'static str, Vec<(String, Advice)>)> {
+fn all() -> Vec<(&'static str, &'static str, Cases)> {
     let of_row = |name: &str| {
         let mut cases = Vec::new();
         for (title, row, world) in scenarios() {
