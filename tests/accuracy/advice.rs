@@ -60,6 +60,26 @@ fn a_stale_record_beside_a_good_one_is_suspected() {
 }
 
 #[test]
+fn the_other_transport_is_named_whichever_answers_first() {
+    let Some(Routed { world, router: _router, peer }) = Routed::plain(&[10]) else { return };
+    let ip = address(Family::V4, FAR, 10);
+    let answer = Udp::Answer(Arc::new(|_| Some(b"yes".to_vec())));
+    world.udp(&peer, ip, &[6001], &answer);
+    world.tcp(&peer, ip, &[6002], Tcp::Silent);
+    for ports in ["6001/tcp,6001/udp,6002/udp,6002/tcp", "6002,6002/udp,6001/udp,6001"] {
+        let ran = run(&world, &[&format!("10.99.2.10:{ports}")]);
+        let said = advice(&ran);
+        assert_eq!(said.len(), 2, "{ran:?}");
+        for (_, port, text) in &said {
+            let (open, asked) = if *port == 6001 { ("udp", "tcp") } else { ("tcp", "udp") };
+            let says = format!("{port}/{open} is open here, {port}/{asked} is not");
+            assert!(text.contains(&says), "{says}\n{ran:?}");
+            assert!(text.contains(&format!("(portscan 10.99.2.10 {port}/{open})")), "{ran:?}");
+        }
+    }
+}
+
+#[test]
 fn a_host_that_answers_so_often_and_no_more_is_suspected_of_a_limit() {
     let Some(Routed { world, router: _router, peer }) = Routed::plain(&[10]) else { return };
     peer.filter("input", &format!("{SYN} limit rate over 1/minute burst 30 packets drop\n"));

@@ -189,12 +189,22 @@ fn killed_runs_and_many_at_once_lose_nothing_that_was_acknowledged() {
 fn half_a_line_of_a_killed_run_is_taken_away_and_what_is_no_log_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("audit.jsonl");
-    audited(&log, "127.0.0.1:1 --no-plugins").output().unwrap();
+    let first = audited(&log, "127.0.0.1:1 --no-plugins").output().unwrap();
     let whole = std::fs::read_to_string(&log).unwrap();
     std::fs::write(&log, whole.clone() + "{\"entry\":4,\"previ").unwrap();
     let ended = verify(&log, &[]);
     assert!(ended.status.success());
     assert!(String::from_utf8_lossy(&ended.stderr).contains("without an end"));
+    // An entry that was told of and cut through looks the same, but for its head.
+    let (number, digest) = acknowledged(&first.stderr).pop().unwrap();
+    let head = format!("{number}:{digest}");
+    std::fs::write(&log, &whole[..whole.len() - 20]).unwrap();
+    assert!(verify(&log, &[]).status.success());
+    let cut = verify(&log, &["--head", &head]);
+    assert_eq!(cut.status.code(), Some(1), "{cut:?}");
+    let said = verify(&log, &["--head", "zz"]);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("'zz' is not NUMBER:SHA-256"));
+    std::fs::write(&log, whole.clone() + "{\"entry\":4,\"previ").unwrap();
     audited(&log, "127.0.0.1:1 --no-plugins").output().unwrap();
     assert!(verify(&log, &[]).status.success());
     assert_eq!(entries(&log)[3]["removed_bytes_without_end"], 17);

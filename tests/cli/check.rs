@@ -95,8 +95,22 @@ fn everything_that_is_wrong_with_a_file_is_told_at_once() {
         assert!(ended.stderr().contains(said), "no {said}\n{}", ended.stderr());
     }
     assert_eq!(ended.stderr().lines().count(), 6, "{}", ended.stderr());
+    // One mistake hides no other one of its table, and makes none of its own.
+    let dir = file(
+        "[roles.web]\n443 = { helth = 'healthy', findings = ['tls.day-left > 1', 'http.status ~ 3'] }\n\
+         [targets.a]\nroles = ['web']\n",
+    );
+    let ended = check(dir.path(), "").code(2).prints_nothing();
+    for said in [
+        "f.toml:2:9: no key 'helth' of a port; did you mean 'health'?",
+        "f.toml:2:40: the plugin http finds no 'tls.day-left'; did you mean 'tls.days-left'?",
+        "f.toml:2:60: 'http.status ~ 3': write NAME OPERATOR VALUE",
+    ] {
+        assert!(ended.stderr().contains(said), "no {said}\n{}", ended.stderr());
+    }
+    assert_eq!(ended.stderr().lines().count(), 3, "{}", ended.stderr());
     portscan("check").end().code(2).says("check takes one file");
-    portscan("check gone.toml").end().code(2).says("gone.toml:1:1: gone.toml: No such file");
+    portscan("check gone.toml").end().code(2).says("portscan: gone.toml: No such file");
     portscan("check a b").end().code(2).says("check takes one file");
 }
 
@@ -184,6 +198,16 @@ fn each_format_says_what_is_as_expected() {
     of_each("markdown").code(2).prints("1 as expected, 1 differs, 1 not measured, 1 skipped");
     of_each("prometheus").code(2).prints("portscan_expectations{status=\"differs\"} 1");
     of_each("xml").code(2).prints("<nmaprun");
+}
+
+#[test]
+fn the_page_gives_advice_for_what_differs_and_for_nothing_else() {
+    let (_open, open, closed) = ports();
+    let dir = file(&format!("[targets.'127.0.0.1']\n{closed} = 'closed'\n"));
+    let page = check(dir.path(), "--format html").code(0).stdout();
+    assert!(page.contains("1 as expected") && !page.contains("nothing listens"), "{page}");
+    let dir = file(&format!("[targets.'127.0.0.1']\n{closed} = 'open'\n{open} = 'open'\n"));
+    check(dir.path(), "--format html").code(1).prints("nothing listens");
 }
 
 #[test]

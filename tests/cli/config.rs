@@ -25,6 +25,8 @@ fn later_layers_count_over_earlier_ones_and_show_says_which() {
     );
     assert!(shown.contains("attempts = \"9\"  # PORTSCAN_ATTEMPTS"), "{shown}");
     assert!(shown.contains("# rate is not set"), "{shown}");
+    assert!(shown.contains("color = \"auto\"  # default"), "{shown}");
+    assert!(shown.contains("# quiet is not set"), "{shown}");
     let shown = run("config show --profile mine").end().code(0).stdout();
     assert!(shown.contains("format = \"json\"  # portscan.toml:3"), "{shown}");
     assert!(!shown.contains("i-am-authorised"), "{shown}");
@@ -51,7 +53,8 @@ fn mistakes_name_the_place_and_what_was_meant() {
         ("[profile.a]\nratee = 3", "portscan.toml:2:1: unknown option 'ratee'"),
         ("i-am-authorised = true", "unknown option 'i-am-authorised'"),
         ("rate = [", "portscan.toml:1"),
-        ("timeout = \"soon\"", "soon"),
+        ("\ntimeout = \"soon\"", "portscan.toml:2: --timeout: 'soon' is not a time"),
+        ("format = \"jsn\"", "portscan.toml:1: invalid value 'jsn' for '--format"),
         ("profile = \"wam\"", "there is no profile 'wam': known are lan, wan, polite"),
     ] {
         std::fs::write(here.path().join("portscan.toml"), text).unwrap();
@@ -59,6 +62,17 @@ fn mistakes_name_the_place_and_what_was_meant() {
         // Help is there all the same.
         portscan("--help").dir(here.path()).end().code(0);
     }
+    portscan("127.0.0.1:1")
+        .env("PORTSCAN_TIMEOUT", "soon")
+        .end()
+        .code(2)
+        .says("PORTSCAN_TIMEOUT: --timeout: 'soon' is not a time");
+    // From top to bottom.
+    std::fs::write(here.path().join("portscan.toml"), "zzz = 1\naaa = 2\n").unwrap();
+    let ended = portscan("127.0.0.1:1").dir(here.path()).end().code(2);
+    let said = ended.stderr();
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].contains(":1:1: ") && lines[1].contains(":2:1: "), "{lines:?}");
     portscan("127.0.0.1:1 --profile nobody").end().code(2).says("no profile 'nobody'");
 }
 

@@ -13,6 +13,14 @@ fn a_target_without_ports_is_answered_with_an_example() {
 }
 
 #[test]
+fn a_misspelt_command_is_answered_with_its_name() {
+    refused("chek expected.toml", "no command 'chek'");
+    refused("wacth db:22", "did you mean 'watch'?");
+    // What can only be a host is one.
+    refused("watcher.example", "no ports for 'watcher.example'");
+}
+
+#[test]
 fn a_misspelt_service_is_answered_with_its_name() {
     refused("example.com htps", "did you mean 'https' (443) by 'htps'?");
     refused("example.com:22,htps", "'htps' is no port: no such service; did you mean 'https'");

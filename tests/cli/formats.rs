@@ -64,6 +64,7 @@ fn a_file_that_cannot_be_written_is_told_before_anything_is_sent() {
         ("json=/tmp", "--output /tmp: is a directory"),
         ("yaml=x", "is not FORMAT=FILE"),
         ("json", "is not FORMAT=FILE"),
+        ("json=-", "--format writes to standard output"),
     ] {
         portscan(&format!("127.0.0.1:1 -o {output}")).end().code(2).prints_nothing().says(said);
     }

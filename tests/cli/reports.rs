@@ -31,7 +31,7 @@ fn a_service_that_went_away_is_the_one_difference() {
     report(dir.path(), "again.json", &ports, "");
     drop(goes);
     report(dir.path(), "b.json", &ports, "");
-    at_home(dir.path(), "diff a.json again.json").end().code(0).prints("no change");
+    at_home(dir.path(), "diff a.json again.json").end().code(0).prints_nothing().says("no change");
     at_home(dir.path(), "diff a.json b.json").end().code(1).prints(&format!(
         "127.0.44.1 {gone}/tcp  state: open (syn-ack) -> closed (reset)\n1 change\n"
     ));
@@ -51,12 +51,20 @@ fn a_baseline_is_kept_held_against_and_taken_over() {
     at_home(dir.path(), "baseline diff web").input(&a).end().code(2).says("baseline save web");
     at_home(dir.path(), "baseline save web").input(&a).end().code(0);
     at_home(dir.path(), "baseline save web a.json").end().code(2).says("accept web replaces it");
-    at_home(dir.path(), "baseline diff web a.json").end().code(0).prints("no change");
+    at_home(dir.path(), "baseline diff web a.json")
+        .end()
+        .code(0)
+        .prints_nothing()
+        .says("no change");
     drop(listener);
     report(dir.path(), "b.json", &port, "");
     at_home(dir.path(), "baseline diff web b.json").end().code(1).prints("closed (reset)");
     at_home(dir.path(), "baseline accept web b.json").end().code(0).prints("1 change");
-    at_home(dir.path(), "baseline diff web b.json").end().code(0).prints("no change");
+    at_home(dir.path(), "baseline diff web b.json")
+        .end()
+        .code(0)
+        .prints_nothing()
+        .says("no change");
     at_home(dir.path(), "baseline save ../x a.json").end().code(2).says("no name for a baseline");
 }
 
@@ -91,6 +99,6 @@ fn standard_input_is_read_once_and_whoever_names_it_twice_is_told_so() {
     for line in ["diff - -", "compare - a.json -", "--targets - --targets -"] {
         at_home(dir.path(), line).input(&a).end().code(2).prints_nothing().says("named twice");
     }
-    at_home(dir.path(), "diff - a.json").input(&a).end().code(0).prints("no change");
-    at_home(dir.path(), "diff a.json -").input(&a).end().code(0).prints("no change");
+    at_home(dir.path(), "diff - a.json").input(&a).end().code(0).prints_nothing().says("no change");
+    at_home(dir.path(), "diff a.json -").input(&a).end().code(0).prints_nothing().says("no change");
 }

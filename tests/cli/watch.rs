@@ -42,6 +42,21 @@ fn what_does_not_come_ends_with_1_and_the_time_is_kept() {
 }
 
 #[test]
+fn a_name_that_leads_nowhere_is_told_and_what_means_nothing_is_refused() {
+    let line = "watch nowhere.invalid.:1 --until open --within 100ms --every 100ms";
+    portscan(line).end().code(1).prints("nowhere.invalid.  ");
+    for (option, name) in [("--format json", "--format"), ("-o json=x", "--output")] {
+        let said = format!("{name} means something only with one probe, not watch");
+        portscan(&format!("watch 127.0.0.1:1 {option}")).end().code(2).says(&said);
+    }
+    // In a file it is meant for the other commands.
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("portscan.toml"), "format = 'json'\n").unwrap();
+    let line = format!("watch 127.0.0.1:{} --until closed --within 5s", free_port());
+    portscan(&line).dir(dir.path()).end().code(0).prints("closed (reset)");
+}
+
+#[test]
 fn a_command_gets_the_change() {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();

@@ -1,6 +1,7 @@
 //! Rules about this very machine: what listens on it, what it refuses.
 
-use super::Context;
+use super::refusal::{ask, ip_route};
+use super::{Advice, Context};
 use crate::model::{Outcome, PortState, Reason, Transport};
 use crate::vantage::Listener;
 
@@ -18,13 +19,14 @@ fn covers(listener: &Listener, o: &Outcome) -> bool {
     bound == asked || listener.is_on_all_addresses() && bound.is_ipv4() == asked.is_ipv4()
 }
 
-pub(super) fn bound_elsewhere(o: &Outcome, c: &Context<'_>) -> Option<String> {
+pub(super) fn bound_elsewhere(o: &Outcome, c: &Context<'_>) -> Option<Advice> {
     let listeners = own_listeners(o, c)?;
     let first = listeners.first().filter(|_| !listeners.iter().any(|l| covers(l, o)))?;
     let holder = (c.listeners)().process(first);
     let holder = holder.map(|name| format!(" by {name}")).unwrap_or_default();
     let (bound, asked) = (first.bound.ip(), o.endpoint.ip());
-    Some(match listeners.iter().all(|l| l.bound.ip().is_loopback()) && !asked.is_loopback() {
+    let is_local = listeners.iter().all(|l| l.bound.ip().is_loopback()) && !asked.is_loopback();
+    let sentence = match is_local {
         true => {
             format!("bound to {bound} only{holder}: let it listen on {asked} or on all addresses")
         }
@@ -32,47 +34,54 @@ pub(super) fn bound_elsewhere(o: &Outcome, c: &Context<'_>) -> Option<String> {
             "bound to {}{holder}, not to {asked}: correct the bind address, or ask there",
             first.bound
         ),
-    })
-}
-
-pub(super) fn nothing_listens(o: &Outcome, c: &Context<'_>) -> Option<String> {
-    // Not formatted: a scan of all ports says it tens of thousands of times.
-    let sentence = match o.endpoint.transport {
-        Transport::Tcp => {
-            "nothing listens on this port here: is the service started? (ss -ltnp shows what does)"
-        }
-        Transport::Udp => {
-            "nothing listens on this port here: is the service started? (ss -lunp shows what does)"
-        }
     };
-    own_listeners(o, c).filter(|l| l.is_empty()).map(|_| sentence.to_owned())
+    Some(Advice::new(sentence, shows_listeners(o.endpoint.transport)))
 }
 
-pub(super) fn own_rejection(o: &Outcome, c: &Context<'_>) -> Option<String> {
+/// The command that shows what listens on this machine, and who.
+fn shows_listeners(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => "ss -ltnp",
+        Transport::Udp => "ss -lunp",
+    }
+}
+
+pub(super) fn nothing_listens(o: &Outcome, c: &Context<'_>) -> Option<Advice> {
+    let sentence = "nothing listens on this port here: is the service started?";
+    let command = shows_listeners(o.endpoint.transport);
+    own_listeners(o, c).filter(|l| l.is_empty()).map(|_| Advice::new(sentence, command))
+}
+
+pub(super) fn own_rejection(o: &Outcome, c: &Context<'_>) -> Option<Advice> {
     own_listeners(o, c).filter(|all| all.iter().any(|l| covers(l, o))).map(|_| {
-        "something listens there, and yet this machine refuses: its own firewall rejects, or \
-         the service started a moment ago (nft list ruleset)"
-            .into()
+        Advice::new(
+            "something listens there, and yet this machine refuses: its own firewall rejects, or \
+             the service started a moment ago",
+            "nft list ruleset",
+        )
     })
 }
 
-pub(super) fn could_not_measure(o: &Outcome, _: &Context<'_>) -> Option<String> {
-    let ip = o.endpoint.ip();
+pub(super) fn could_not_measure(o: &Outcome, _: &Context<'_>) -> Option<Advice> {
     if o.state != PortState::Unknown {
         return None;
     }
     Some(match o.reason {
-        Reason::LocalNoRoute if ip.is_ipv6() => format!(
-            "this machine has no IPv6 route to it (ip -6 route get {ip}); -4 asks for IPv4 alone"
+        Reason::LocalNoRoute if o.endpoint.ip().is_ipv6() => {
+            Advice::new("this machine has no IPv6 route to it: -4 asks for IPv4 alone", ip_route(o))
+        }
+        Reason::LocalNoRoute => Advice::new("this machine has no route to it", ip_route(o)),
+        Reason::LocalDenied => Advice::new(
+            "this machine itself refused to send: its own firewall, or a prohibit route",
+            "nft list ruleset",
         ),
-        Reason::LocalNoRoute => format!("this machine has no route to it (ip route get {ip})"),
-        Reason::LocalDenied => "this machine itself refused to send: its own firewall (nft list \
-                                ruleset) or a prohibit route (ip route)"
-            .into(),
-        Reason::LocalLimit => "a limit of this machine was reached: raise it (ulimit -n), or give \
-                               a smaller --max-in-flight"
-            .into(),
-        Reason::Interrupted => "the run ended before this was measured: run it again".into(),
+        Reason::LocalLimit => Advice::new(
+            "a limit of this machine was reached: raise it, or give a smaller --max-in-flight",
+            "ulimit -n",
+        ),
+        Reason::Interrupted => {
+            Advice::new("the run ended before this was measured: run it again", ask(o))
+        }
         _ => return None,
     })
 }

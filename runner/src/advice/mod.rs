@@ -2,11 +2,16 @@
 //!
 //! A rule looks at the evidence of one endpoint, and at what else is known of
 //! its peer and of this machine, and says what to do next, with one command
-//! that would confirm it. Rules never change a verdict. Start reading at
+//! that would confirm it. Others look at all addresses of a name, or at one
+//! endpoint from several places. Rules never change a verdict. Start reading at
 //! [`RULES`]; `scenarios.rs` holds each of them to a made-up case.
 
+mod addresses;
 mod local;
+#[cfg(test)]
+mod manual;
 mod name;
+mod place;
 mod refusal;
 #[cfg(test)]
 mod scenarios;
@@ -14,8 +19,11 @@ mod service;
 mod silence;
 mod varying;
 
-pub use name::conclude_name;
+pub use addresses::{NAME_RULES, NameRule, Split, conclude_name};
+pub use place::{PLACE_RULES, PlaceRule, Seen, explain_place};
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::model::{Note, Outcome, PortState, Transport};
@@ -74,15 +82,39 @@ impl Peer {
     }
 }
 
-/// One rule.
+/// What a rule says. It may hold text from a network or a plugin: escape before
+/// showing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// What is probably the case, and what to do.
+    pub sentence: Cow<'static, str>,
+    /// The command that would confirm it; with `there`, on the machine in question.
+    pub command: Cow<'static, str>,
+}
+
+impl Advice {
+    fn new(
+        sentence: impl Into<Cow<'static, str>>,
+        command: impl Into<Cow<'static, str>>,
+    ) -> Advice {
+        Advice { sentence: sentence.into(), command: command.into() }
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.sentence, self.command)
+    }
+}
+
+/// One rule about an endpoint.
 pub struct Rule {
     /// kebab-case, for tests and documents.
     pub name: &'static str,
     /// What it looks at and when it speaks, in one line.
     pub about: &'static str,
-    /// The sentence, when the rule applies. It may hold text from a network or
-    /// a plugin: escape before showing.
-    pub say: fn(&Outcome, &Context<'_>) -> Option<String>,
+    /// What it says, when it applies.
+    pub say: fn(&Outcome, &Context<'_>) -> Option<Advice>,
 }
 
 /// All rules. The first [`MOST`] that apply are shown, so the more specific
@@ -237,5 +269,6 @@ pub const MOST: usize = 2;
 
 /// What to do next about one endpoint; nothing when all is well.
 pub fn advise(outcome: &Outcome, context: &Context<'_>) -> Vec<String> {
-    RULES.iter().filter_map(|rule| (rule.say)(outcome, context)).take(MOST).collect()
+    let said = RULES.iter().filter_map(|rule| (rule.say)(outcome, context)).take(MOST);
+    said.map(|advice| advice.to_string()).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{Context, MOST, Peer, RULES, advise, conclude_name};
+use super::{Advice, Context, MOST, Peer, RULES, advise};
 use crate::model::sample::{
     at, checked, closed, closed_udp, icmp, open, outcome, prohibited, silent,
 };
@@ -20,7 +20,7 @@ const ROUTER: &str = "10.0.0.1";
 
 /// What else is true besides the row.
 #[derive(Default)]
-struct World {
+pub(super) struct World {
     own: Vec<IpAddr>,
     listeners: Listeners,
     open: Vec<(u16, Transport)>,
@@ -54,7 +54,7 @@ impl World {
 }
 
 /// The rules that apply, in their order, each with its sentence.
-fn applied(row: &Outcome, world: &World) -> Vec<(&'static str, String)> {
+pub(super) fn applied(row: &Outcome, world: &World) -> Vec<(&'static str, Advice)> {
     let is_own = |ip: IpAddr| ip.is_loopback() || world.own.contains(&ip);
     let listeners = || &world.listeners;
     let is_open =
@@ -73,7 +73,7 @@ fn applied(row: &Outcome, world: &World) -> Vec<(&'static str, String)> {
     };
     let applied: Vec<_> =
         RULES.iter().filter_map(|r| Some((r.name, (r.say)(row, &context)?))).collect();
-    let shown: Vec<String> = applied.iter().take(MOST).map(|(_, said)| said.clone()).collect();
+    let shown: Vec<String> = applied.iter().take(MOST).map(|(_, said)| said.to_string()).collect();
     assert_eq!(advise(row, &context), shown);
     applied
 }
@@ -122,7 +122,7 @@ fn lossy(mut row: Outcome) -> Outcome {
 }
 
 /// Every scenario: what is the case, the row, the rest of the world.
-fn scenarios() -> Vec<(&'static str, Outcome, World)> {
+pub(super) fn scenarios() -> Vec<(&'static str, Outcome, World)> {
     let elsewhere = World::default;
     let budget = Note::IcmpBudgetSpent { left: 94, prove: std::time::Duration::from_secs(94) };
     let by_design = Note::SilentByDesign { service: Arc::from("syslog") };
@@ -276,35 +276,6 @@ fn every_rule_speaks_in_its_scenario() {
     insta::assert_snapshot!(text);
 }
 
-/// docs/TROUBLESHOOTING.md, from the rules and their scenarios.
-fn manual() -> String {
-    let mut text = String::from(
-        "# What to do next\n\n\
-         Under every row that is not fine stand one or two sentences, each from a rule over the evidence. These are all rules, in the\n\
-         order in which they are asked, with what each looks at and what it says in a made-up case. Written from\n\
-         `runner/src/advice/mod.rs` by its tests (`PORTSCAN_WRITE_DOCS=1 cargo test --lib advice`).\n",
-    );
-    for rule in RULES {
-        text += &format!("\n## {}\n\n{}.\n\n", rule.name, rule.about);
-        for (title, row, world) in scenarios() {
-            for (_, said) in applied(&row, &world).iter().filter(|(name, _)| *name == rule.name) {
-                text += &format!("- {title}: `{} ({})`: {said}\n", row.state, row.reason);
-            }
-        }
-    }
-    text
-}
-
-#[test]
-fn the_manual_is_what_the_rules_say() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/TROUBLESHOOTING.md");
-    if std::env::var_os("PORTSCAN_WRITE_DOCS").is_some() {
-        std::fs::write(path, manual()).unwrap();
-    }
-    let written = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(written == manual(), "PORTSCAN_WRITE_DOCS=1 cargo test --lib advice writes it anew");
-}
-
 #[test]
 fn no_rule_is_without_a_scenario() {
     let seen: BTreeSet<&str> = scenarios()
@@ -386,33 +357,4 @@ fn numbers_of_a_hostile_plugin_do_no_harm() {
     for days in [i64::MIN, -1, 0, i64::MAX] {
         applied(&with_certificate(days, Health::Unknown), &World::default());
     }
-}
-
-fn concluded(rows: &[Outcome]) -> String {
-    conclude_name(&rows.iter().collect::<Vec<_>>()).unwrap_or_else(|| "(nothing)".into())
-}
-
-#[test]
-fn a_name_with_several_addresses_gets_one_conclusion() {
-    let v4 = |row| at(row, "db.example", "192.0.2.1");
-    let other = |row| at(row, "db.example", "192.0.2.2");
-    let third = |row| at(row, "db.example", "192.0.2.3");
-    let v6 = |row| at(row, "db.example", "2001:db8::1");
-    let dark = |port| silent(port, Tcp, None);
-    let cases: Vec<(&str, Vec<Outcome>)> = vec![
-        ("all open", vec![v4(open(80)), v6(open(80))]),
-        ("none open", vec![v4(closed(80)), v6(dark(80))]),
-        ("IPv6 dropped", vec![v4(open(80)), v6(dark(80))]),
-        ("IPv6 refused", vec![v4(open(80)), v6(closed(80))]),
-        ("IPv4 dropped", vec![v4(dark(80)), v6(open(80))]),
-        ("one of three dead", vec![v4(open(80)), other(dark(80)), third(open(80))]),
-        ("one of three refuses", vec![v4(open(80)), other(closed(80)), third(open(80))]),
-        ("two of three, mixed", vec![v4(open(80)), other(closed(80)), third(dark(80))]),
-        ("one port of two", vec![v4(open(80)), v6(open(80)), v4(open(443)), v6(dark(443))]),
-        ("one address", vec![v4(open(80)), v4(closed(443))]),
-        ("no IPv6 here", vec![v4(open(80)), v6(unknown(Reason::LocalNoRoute))]),
-    ];
-    let text: String =
-        cases.iter().map(|(title, rows)| format!("{title}: {}\n", concluded(rows))).collect();
-    insta::assert_snapshot!(text);
 }

@@ -1,9 +1,9 @@
 //! Rules about answers that come sometimes: what is limited, full or overloaded.
 
-use super::Context;
-use super::refusal::port;
+use super::refusal::ask;
 use super::silence::is_silent;
-use crate::model::{Control, Note, Outcome, PortState, Rounds, Transport};
+use super::{Advice, Context};
+use crate::model::{Control, Note, Outcome, PortState, Transport};
 
 /// A host that refused so many ports answers for unused ones; with fewer, those may
 /// be what a firewall leaves to it.
@@ -17,7 +17,7 @@ const FEW_LOST: u16 = 2;
 /// ...which lost nothing at so many other ports of the same host.
 const MANY_LOSSLESS: u32 = 10;
 
-pub(super) fn comes_and_goes(o: &Outcome, _: &Context<'_>) -> Option<String> {
+pub(super) fn comes_and_goes(o: &Outcome, _: &Context<'_>) -> Option<Advice> {
     let rounds = o.notes.iter().find_map(|note| match note {
         Note::Rounds(rounds) => Some(rounds),
         _ => None,
@@ -32,33 +32,27 @@ pub(super) fn comes_and_goes(o: &Outcome, _: &Context<'_>) -> Option<String> {
     if open == 0 || failed == 0 {
         return None;
     }
-    let slower = slower(o, rounds);
     let why = match (rounds.regular, refused) {
-        (true, _) => format!("at even distances, as a rate limit makes them ({slower})"),
-        (_, refused) if refused == failed => format!(
+        (true, _) => "at even distances, as a rate limit makes them",
+        (_, refused) if refused == failed => {
             "each refused: the service restarts, its queue overflows, or one of several servers \
-             behind this address lacks it ({slower})"
-        ),
-        (_, 0) => format!(
+             behind this address lacks it"
+        }
+        (_, 0) => {
             "each silent: packets are lost, or a rate limit or a full connection table drops new \
-             ones ({slower})"
-        ),
-        _ => format!("some refused and some silent: it is overloaded, or restarts ({slower})"),
+             ones"
+        }
+        _ => "some refused and some silent: it is overloaded, or restarts",
     };
-    Some(format!("{failed} of {} rounds failed, {why}", open + failed))
-}
-
-/// The command that shows whether the distance of questions matters.
-fn slower(o: &Outcome, rounds: &Rounds) -> String {
+    let sentence = format!(
+        "{failed} of {} rounds failed, {why}; whether asking less often helps tells",
+        open + failed
+    );
     let all: u32 = rounds.states.iter().map(|(_, count)| count).sum();
-    format!(
-        "portscan {} {} --count {all} --every 10s shows whether asking less often helps",
-        o.endpoint.ip(),
-        port(o)
-    )
+    Some(Advice::new(sentence, format!("{} --count {all} --every 10s", ask(o))))
 }
 
-pub(super) fn lost_alone(o: &Outcome, c: &Context<'_>) -> Option<String> {
+pub(super) fn lost_alone(o: &Outcome, c: &Context<'_>) -> Option<Advice> {
     let lost = o.evidence.attempts.saturating_sub(o.evidence.answered);
     // Refused UDP is slow by the target's ICMP budget, which is another story.
     let is_answered = o.state == PortState::Open
@@ -68,18 +62,16 @@ pub(super) fn lost_alone(o: &Outcome, c: &Context<'_>) -> Option<String> {
     }
     let peer = (c.peer)(o.endpoint.ip(), o.endpoint.transport);
     (peer.lossless >= MANY_LOSSLESS).then(|| {
-        format!(
+        let sentence = format!(
             "{lost} packets to this port were lost and none to {} other ports of this host: rather \
-             a limit on this port (a rate rule, a full queue) than the way (portscan {} {} --count \
-             10 shows whether it is so again)",
-            peer.lossless,
-            o.endpoint.ip(),
-            port(o)
-        )
+             a limit on this port (a rate rule, a full queue) than the way, if it is so again",
+            peer.lossless
+        );
+        Advice::new(sentence, format!("{} --count 10", ask(o)))
     })
 }
 
-pub(super) fn went_silent(o: &Outcome, c: &Context<'_>) -> Option<String> {
+pub(super) fn went_silent(o: &Outcome, c: &Context<'_>) -> Option<Advice> {
     // Silence for UDP after many refusals is what an ICMP budget looks like.
     if !is_silent(o) || o.endpoint.transport == Transport::Udp {
         return None;
@@ -90,21 +82,21 @@ pub(super) fn went_silent(o: &Outcome, c: &Context<'_>) -> Option<String> {
         return None;
     }
     let closed = peer.closed;
-    let slower = format!("portscan {ip} {} --rate 5 after a pause tells", port(o));
     let all_later = o.order > peer.last_answered && peer.unanswered() >= MANY_UNANSWERED;
-    match o.evidence.control {
+    let sentence = match o.evidence.control {
         // Controls that were refused earlier prove nothing for later.
-        Some(Control::Closed | Control::Silent) if all_later => Some(format!(
+        Some(Control::Closed | Control::Silent) if all_later => format!(
             "{ip} refused {closed} ports and answered none of the {} after them: a limit (a rate \
              rule, a full connection table, a block of whoever asks much) or a rule for just these \
-             ports; {slower}",
+             ports; asking slowly after a pause tells",
             peer.unanswered()
-        )),
-        Some(Control::Silent) => Some(format!(
+        ),
+        Some(Control::Silent) => format!(
             "{ip} refused {closed} ports of this run and is silent for this one and for unused \
              ones: a rule tells ranges apart, or it fell silent meanwhile (a rate limit, a full \
-             connection table); {slower}"
-        )),
-        _ => None,
-    }
+             connection table); asking slowly after a pause tells"
+        ),
+        _ => return None,
+    };
+    Some(Advice::new(sentence, format!("{} --rate 5", ask(o))))
 }

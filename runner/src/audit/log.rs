@@ -35,7 +35,7 @@ impl FromStr for Head {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Head, &'static str> {
-        const WRONG: &str = "a head is NUMBER:SHA-256, as portscan audit head prints it";
+        const WRONG: &str = "NUMBER:SHA-256, as portscan audit head prints it";
         let (number, digest) = text.trim().split_once(':').ok_or(WRONG)?;
         let number = number.parse().map_err(|_| WRONG)?;
         match digest.len() == FIRST.len() && digest.bytes().all(|b| b.is_ascii_hexdigit()) {

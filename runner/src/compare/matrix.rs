@@ -2,7 +2,8 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use super::{Key, state_in_words};
-use crate::model::{PortState, Reason, Role};
+use crate::advice::{Seen, explain_place};
+use crate::model::PortState;
 use crate::report::{EndpointRow, Report};
 
 /// Endpoints by vantage point. Its texts come from reports: escape before showing.
@@ -87,7 +88,7 @@ fn conclude(vantages: &[String], rows: &[Option<&EndpointRow<'static>>]) -> Opti
         }
     }
     let told = stories.iter().map(|(row, names)| {
-        format!("{} from {}: {}", state_in_words(row), names.join(", "), meaning(row))
+        format!("{} from {}{}", state_in_words(row), names.join(", "), meaning(row))
     });
     let open: Vec<&str> = open.iter().map(|(name, _)| name.as_str()).collect();
     Some(format!("open from {}, {}", open.join(", "), told.collect::<Vec<_>>().join("; ")))
@@ -95,37 +96,24 @@ fn conclude(vantages: &[String], rows: &[Option<&EndpointRow<'static>>]) -> Opti
 
 /// What it means that a row is not open although it is so from elsewhere.
 fn meaning(row: &EndpointRow<'_>) -> String {
-    let from = row.evidence.from.as_deref().unwrap_or_default();
-    match (row.state, row.reason, row.evidence.from_role) {
-        (PortState::Closed, ..) => {
-            "another machine or service answers there under this address, or it refuses by source"
-                .into()
-        }
-        (PortState::OpenFiltered, ..) if row.evidence.payload.as_deref() == Some("plugin") => {
-            "the same question is answered elsewhere: a rule by source drops it, the service \
-             ignores this source, or the way back is missing"
-                .into()
-        }
-        (PortState::OpenFiltered, ..) => "silence proves nothing: ask with a payload".into(),
-        (_, Reason::NoResponse, _) => {
-            "a rule by source drops it, or the way back is missing: trace it from there".into()
-        }
-        (_, reason, Some(Role::Router)) if !reason.is_unreachable() => {
-            format!("a rule by source at {from}")
-        }
-        (_, reason, Some(Role::Router)) if reason.is_unreachable() => {
-            format!("{from} has no way on for packets from there")
-        }
-        (_, _, Some(Role::Target)) => "a rule by source on the target itself".into(),
-        (_, _, Some(Role::Own)) => "it is not on the link that it is looked for on there".into(),
-        _ => "a rule by source".into(),
-    }
+    let seen = Seen {
+        address: &row.address,
+        port: row.port,
+        transport: row.transport,
+        state: row.state,
+        reason: row.reason,
+        from: row.evidence.from.as_deref(),
+        from_role: row.evidence.from_role,
+        asked_by_plugin: row.evidence.payload.as_deref() == Some("plugin"),
+    };
+    explain_place(&seen).map(|advice| format!(": {advice}")).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::sample::{from, row};
     use super::*;
+    use crate::model::Role;
 
     #[test]
     fn a_rule_by_source_is_concluded_from_two_places() {
@@ -138,7 +126,8 @@ mod tests {
         assert_eq!(
             matrix.lines[0].conclusion.as_deref(),
             Some(
-                "open from vpc, filtered (admin-prohibited from 10.0.0.1) from office: a rule by source at 10.0.0.1"
+                "open from vpc, filtered (admin-prohibited from 10.0.0.1) from office: a rule by \
+                 source at 10.0.0.1 (portscan trace 192.0.2.7 5432 there)"
             )
         );
     }
@@ -158,8 +147,9 @@ mod tests {
             matrix.lines[0].conclusion.as_deref(),
             Some(
                 "open from vpc, filtered (admin-prohibited from 10.0.0.1) from office: a rule by \
-                 source at 10.0.0.1; filtered (no-response) from ci, home: a rule by source drops \
-                 it, or the way back is missing: trace it from there"
+                 source at 10.0.0.1 (portscan trace 192.0.2.7 5432 there); filtered (no-response) \
+                 from ci, home: a rule by source drops it, or the way back is missing (portscan \
+                 trace 192.0.2.7 5432 there)"
             )
         );
     }

@@ -9,7 +9,7 @@ const MOST_SHOWN: usize = 100;
 pub struct Place {
     /// The file's name as the user, or the file that includes it, gave it.
     pub file: Arc<str>,
-    /// Counted from 1.
+    /// Counted from 1; 0 for a file that cannot be read at all.
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
@@ -65,7 +65,10 @@ impl fmt::Display for Complaints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (place, text)) in self.0.iter().take(MOST_SHOWN).enumerate() {
             let end = if n == 0 { "" } else { "\n" };
-            write!(f, "{end}{place}: {text}")?;
+            match place.line {
+                0 => write!(f, "{end}{}: {text}", place.file)?,
+                _ => write!(f, "{end}{place}: {text}")?,
+            }
         }
         match self.0.len().saturating_sub(MOST_SHOWN) {
             0 => Ok(()),

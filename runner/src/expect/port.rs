@@ -275,7 +275,8 @@ impl Draft {
     /// The expectation, when what was read makes sense together.
     fn end(self, place: &Place, wrong: &mut Complaints) -> Option<Expectation> {
         if self.state_is_wrong {
-            return None;
+            // Nobody makes anything of its state; its plugin and findings can be wrong, too.
+            return Some(self.expectation(place, Expected::NotOpen));
         }
         let of_service = self.health.as_ref().map(|(place, _)| (place, "health"));
         let of_service = of_service
@@ -324,7 +325,11 @@ impl Draft {
         if let (Some((place, ..)), None) = (self.settings.first(), &self.plugin) {
             wrong.add(place, "set means something only with plugin: say whose setting it is");
         }
-        Some(Expectation {
+        Some(self.expectation(place, state))
+    }
+
+    fn expectation(self, place: &Place, state: Expected) -> Expectation {
+        Expectation {
             place: place.clone(),
             state,
             code: self.code.map(|(_, code)| code),
@@ -336,7 +341,7 @@ impl Draft {
             settings: self.settings,
             from: self.from,
             at: self.at,
-        })
+        }
     }
 }
 

@@ -61,6 +61,8 @@ struct Ports {
     all: Vec<(PortSpec, Width, Arc<Expectation>)>,
     /// Where each is said, as a single port and as one of several.
     places: HashMap<(PortSpec, Width), Place>,
+    /// Something is wrong with one of them, and told: it is not among them.
+    is_partial: bool,
 }
 
 /// How many ports a key names: a single one says more than a list that has it.
@@ -127,6 +129,7 @@ impl<'a> Reading<'a> {
             let mut ports = Ports::default();
             for (port, node) in entries(node, "a role", wrong) {
                 if !self.port(port, node, &mut ports, wrong) {
+                    ports.is_partial = true;
                     let text = format!(
                         "'{}' is no port: a role has nothing but ports{}",
                         port.name,
@@ -153,14 +156,22 @@ impl<'a> Reading<'a> {
             Ok(specs) => specs,
             Err(error) => {
                 wrong.add(&key.place, error.to_string());
+                ports.is_partial = true;
                 return true;
             }
         };
         let width = if specs.len() == 1 { Width::Single } else { Width::Several };
+        let before = wrong.len();
         let all = expectations(key, node, &self.variables, wrong);
+        // What is wrong in part is looked through to its end, and no more is made of it.
+        let is_whole = wrong.len() == before;
+        ports.is_partial |= !is_whole;
         for expectation in all.into_iter().map(Arc::new) {
             if let Some(spec) = specs.first() {
-                self.check(&expectation, &specs, *spec, wrong);
+                self.check(&expectation, &specs, *spec, is_whole, wrong);
+            }
+            if !is_whole {
+                continue;
             }
             ports.all.extend(specs.iter().map(|spec| (*spec, width, expectation.clone())));
         }
@@ -182,6 +193,7 @@ impl<'a> Reading<'a> {
         expected: &Expectation,
         specs: &[PortSpec],
         first: PortSpec,
+        is_whole: bool,
         wrong: &mut Complaints,
     ) {
         let by_itself = || self.known.by_itself(first.port, first.transport);
@@ -208,6 +220,10 @@ impl<'a> Reading<'a> {
             None => None,
         };
         let Some(name) = name else {
+            // A plugin may have been meant by what is wrong.
+            if !is_whole {
+                return;
+            }
             let ports = format!("{}/{}", first.port, first.transport);
             return wrong.add(
                 &expected.place,
@@ -284,6 +300,8 @@ impl<'a> Reading<'a> {
                 }
             }
         }
+        let is_partial = own.is_partial
+            || roles.iter().any(|(_, name)| self.roles.get(name).is_some_and(|r| r.1.is_partial));
         planned.ports = self.merged(own, &roles, wrong);
         planned.host = host?;
         let fits = match (&planned.host, planned.addresses.first()) {
@@ -296,7 +314,8 @@ impl<'a> Reading<'a> {
         if let (Some(why), Some(first)) = (fits, planned.addresses.first()) {
             wrong.add(&first.place, why);
         }
-        if planned.ports.is_empty() && planned.addresses.is_empty() && wrong.len() == before {
+        let is_empty = planned.ports.is_empty() && planned.addresses.is_empty();
+        if is_empty && !is_partial && wrong.len() == before {
             wrong.add(
                 &key.place,
                 format!(

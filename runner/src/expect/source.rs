@@ -67,7 +67,7 @@ impl Sources {
     /// Reads `path` and what it includes, each file once.
     pub fn read(path: &Path, reader: &mut Reader<'_>, wrong: &mut Complaints) -> Sources {
         let mut sources = Sources::default();
-        let start = Place { file: shown(path), line: 1, column: 1 };
+        let start = Place { file: shown(path), line: 0, column: 0 };
         sources.add(path, &start, &mut Vec::new(), reader, wrong);
         sources
     }
@@ -97,7 +97,8 @@ impl Sources {
             Ok(text) => text,
             Err(why) => {
                 self.partial = true;
-                return wrong.add(asked, format!("{file}: {why}"));
+                let why = if asked.line == 0 { why } else { format!("{file}: {why}") };
+                return wrong.add(asked, why);
             }
         };
         let lines = Lines::new(file, &text);

@@ -74,6 +74,8 @@ const GOOD: &[&str] = &[
     "[targets.a]\n1 = { state = 'rejected', by = 'router', at = '10.0.0.1' }",
     "[targets.a]\n8080 = { plugin = 'http', set = { path = '/x' }, findings = 'http.status = 200' }",
     "[targets.a]\n1 = { plugin = 'mine', findings = \"any.name = 'x'\" }",
+    "[targets.a]\n1 = { plugin = 'mine', findings = ['a = +1', 'b > .5', 'c = -2e3', 'd = \"say \"x\"\"'] }",
+    "[targets.a]\n'0,65535,09-0099' = { state = 'open', at = ['::ffff:10.0.0.1', '10.0.0.2'] }",
     "[targets.a]\n22 = [{ state = 'open', from = 'office' }, { state = 'not-open', from = ['home', 'train'] }]",
 ];
 
@@ -101,15 +103,20 @@ const BAD_FORM: &[(&str, &str)] = &[
     ("[roles.r]\nhtps = 'open'", "did you mean 'https' (443)?"),
     ("include = 3", "include is a list of file names"),
     ("variables = 3", "variables is a table, not a number"),
+    ("[targets.a]\n443 = { findings = ['http.status = 1.2.3'] }", "'1.2.3' is no number"),
+    ("[targets.a]\n1 = { state = 'open', at = 'x' }", "'x' is no IP address"),
+    ("include = ['']", "include is a list of file names"),
+    ("[targets.a]\n1 = { state = 'rejected', by = 'somebody' }", "by is an address"),
+    ("[targets.a]\naddresses = ['x']", "'x' is no IP address"),
+    (
+        "[targets.a]\n70000 = 'open'",
+        "f:2:1: '70000' is no port: a port is a number from 0 to 65535",
+    ),
     ("[variables]\na = '${b}'\nb = ''", "a variable cannot be made of another one"),
 ];
 
 /// What is wrong with the meaning.
 const BAD_MEANING: &[(&str, &str)] = &[
-    (
-        "[targets.a]\n70000 = 'open'",
-        "f:2:1: '70000' is no port: a port is a number from 0 to 65535",
-    ),
     ("[targets.a]\n'80/sctp' = 'open'", "transport is 'tcp' or 'udp'"),
     ("[targets.'a:80']\n1 = 'open'", "'a:80' names its port"),
     ("[targets.'10.0.0']\n1 = 'open'", "f:1:10: '10.0.0' is no host name"),
@@ -126,14 +133,12 @@ const BAD_MEANING: &[(&str, &str)] = &[
         "must be rejected, not open",
     ),
     ("[targets.'10.0.0.1']\naddresses = ['10.0.0.1']", "only a name resolves to addresses"),
-    ("[targets.a]\naddresses = ['x']", "'x' is no IP address"),
     ("[targets.a]\naddresses = []\n1 = 'open'", "a name that must not resolve has no ports"),
     ("[targets.a]\n22 = 'open'\nssh = 'closed'", "f:3:1: 22/tcp is at f:2:1 already"),
     (
         "[targets.a]\nroles = ['r', 's']\n[roles.r]\n1 = 'open'\n[roles.s]\n1 = 'closed'",
         "is expected in two ways",
     ),
-    ("[targets.a]\n1 = { state = 'rejected', by = 'somebody' }", "by is an address"),
     ("", "nothing is expected: there is no [targets.\"HOST\"]"),
 ];
 

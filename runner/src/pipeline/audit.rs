@@ -27,7 +27,8 @@ pub(super) fn verify(log: &Path, kept: Option<&Head>) -> ExitStatus {
         Ok(Ok(verified)) => {
             if verified.torn > 0 {
                 render::talk::note(&format!(
-                    "{} bytes without an end: a run was cut off; no entry is lost",
+                    "{} bytes without an end: a run was cut off there, which nobody was told of, or \
+                     the log was: --head with the last entry that a run told of shows which",
                     verified.torn
                 ));
             }

@@ -16,6 +16,7 @@ mod round;
 pub mod scan;
 mod sources;
 mod trace;
+mod twins;
 mod via;
 mod watch;
 

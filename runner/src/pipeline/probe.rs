@@ -1,15 +1,16 @@
 //! The main job: probe, check, advise, report.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::repeat;
 use super::resume::Earlier;
-use super::round::{Parts, Round};
+use super::round::{Parts, REMEMBERED, Round};
 use super::scan::scan;
 use super::sources::sources;
+use super::twins::asked_twice;
 use crate::check::{Assigned, CheckOptions, Checks, PluginChoice};
 use crate::exit::ExitStatus;
 use crate::expect::Resolved;
@@ -115,6 +116,10 @@ fn run_with(
             stop.ask();
         }
     }
+    let twins = match settings.advice && sources.total <= REMEMBERED as u64 {
+        true => asked_twice(&sources.blocks),
+        false => HashSet::new(),
+    };
     let mut round = Round::new(Parts {
         series,
         trace: settings.trace,
@@ -132,6 +137,7 @@ fn run_with(
         seed,
         stop: stop.clone(),
         plural: sources.plural,
+        twins,
     });
     round.write(|r| r.begin(&header));
     let mut plan = Plan::new(plan_settings(settings, sockets, seed));

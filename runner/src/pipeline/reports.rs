@@ -137,6 +137,9 @@ fn show(all: &[Change], format: ReportFormat) -> Result<ExitStatus, String> {
         ReportFormat::Table => render::compare::changes(out, all),
         ReportFormat::Json => render::compare::changes_json(out, all),
     };
+    if all.is_empty() && format == ReportFormat::Table {
+        render::talk::note("no change");
+    }
     status(written, !all.is_empty())
 }
 

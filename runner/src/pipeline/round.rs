@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::repeat::Series;
 use super::scan::{Follow, Probed};
+use super::twins::Twins;
 use crate::advice::{Context, Peer, advise, conclude_name};
 use crate::check::{Answer, Checks, Job};
 use crate::exit::{ExitStatus, Tally};
@@ -25,7 +26,7 @@ use crate::vantage::{Listeners, Vantage};
 
 /// Open endpoints that are remembered for advice about others, and rows of one
 /// name. A larger run is flat in memory and does without.
-const REMEMBERED: usize = 20_000;
+pub(super) const REMEMBERED: usize = 20_000;
 
 /// Endpoints that are traced in one run: each takes seconds.
 const MOST_TRACES: usize = 64;
@@ -64,6 +65,8 @@ pub(super) struct Round<'a> {
     plural: HashMap<Arc<str>, Vec<Outcome>>,
     /// Rows that wait for their check.
     pending: HashMap<u64, Outcome>,
+    /// Rows whose advice may rest on the same port of the other transport.
+    twins: Twins,
     done: u64,
     open: u64,
     /// When rows were last pushed out to whoever reads along.
@@ -85,6 +88,8 @@ pub(super) struct Parts<'a> {
     pub seed: u64,
     pub stop: Stop,
     pub plural: Vec<Arc<str>>,
+    /// Ports that are asked in both transports.
+    pub twins: HashSet<u16>,
     pub series: HashMap<u64, Series>,
     pub trace: bool,
 }
@@ -110,6 +115,7 @@ impl<'a> Round<'a> {
             peers: HashMap::new(),
             plural: parts.plural.into_iter().map(|name| (name, Vec::new())).collect(),
             pending: HashMap::new(),
+            twins: Twins::new(parts.twins),
             done: 0,
             open: 0,
             flushed: Moment::START,
@@ -131,7 +137,14 @@ impl<'a> Round<'a> {
     }
 
     /// Takes a row that is complete, its check included.
-    pub fn emit(&mut self, mut outcome: Outcome) {
+    pub fn emit(&mut self, outcome: Outcome) {
+        if let Some(outcome) = self.twins.hold(outcome) {
+            self.end(outcome);
+        }
+    }
+
+    /// Advises and writes a row.
+    fn end(&mut self, mut outcome: Outcome) {
         if !self.series.is_empty()
             && let Some(mut series) = self.series.remove(&outcome.order)
         {
@@ -226,6 +239,7 @@ impl<'a> Round<'a> {
         // Interrupted: what was measured is shown without its check.
         let rest: Vec<Outcome> = self.pending.drain().map(|(_, outcome)| outcome).collect();
         rest.into_iter().for_each(|outcome| self.emit(outcome));
+        self.twins.rest().into_iter().for_each(|outcome| self.end(outcome));
     }
 
     /// Writes the end and says how it ended.
@@ -321,6 +335,8 @@ impl Follow for Round<'_> {
     fn probed(&mut self, probed: Probed) {
         let Probed { mut outcome, ask, stream, answer } = probed;
         self.remember(&outcome);
+        let waiting = self.twins.probed(&outcome);
+        waiting.into_iter().for_each(|outcome| self.end(outcome));
         if outcome.state == PortState::Open && self.keeps(&ask) && !self.stop.is_asked() {
             let answer = answer.map(|(index, port, bytes)| Answer { index, port, bytes });
             self.checks.submit(Job {

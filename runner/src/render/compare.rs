@@ -23,7 +23,7 @@ struct MatrixDocument<'a> {
     matrix: &'a Matrix,
 }
 
-/// Writes changes for people, one a line.
+/// Writes changes for people, one a line; nothing where there are none, as diff(1) does.
 ///
 /// # Errors
 /// Those of writing.
@@ -34,7 +34,7 @@ pub fn changes(out: &mut dyn Write, changes: &[Change]) -> io::Result<()> {
         writeln!(out, "{}  {}: {before} -> {after}", name(&change.key), change.what.name())?;
     }
     match changes.len() {
-        0 => writeln!(out, "no change")?,
+        0 => {}
         1 => writeln!(out, "1 change")?,
         n => writeln!(out, "{n} changes")?,
     }

@@ -32,14 +32,16 @@ impl Scope {
         }
         let mut scope = Scope {
             name: name.to_owned(),
-            allow: Vec::new(),
+            allow: None,
             never: Vec::new(),
             hours: Vec::new(),
             highest_rate: None,
         };
-        for (key, value) in table.get_ref() {
+        let mut entries: Vec<_> = table.get_ref().iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
             match &**key.get_ref() {
-                "allow" => scope.allow = reading.rules(value),
+                "allow" => scope.allow = Some(reading.rules(value)),
                 "never" => scope.never = reading.rules(value),
                 "hours" => scope.hours = reading.hours(value),
                 "highest-rate" => scope.highest_rate = reading.rate(value),

@@ -55,8 +55,8 @@ struct Hours {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scope {
     name: String,
-    /// Networks that may be probed; every one when the file names none.
-    allow: Vec<Rule>,
+    /// Networks that may be probed; every one when the file has no such list.
+    allow: Option<Vec<Rule>>,
     never: Vec<Rule>,
     hours: Vec<Hours>,
     /// Most packets a second.
@@ -168,9 +168,9 @@ impl Guard {
                 let (target, place) = (target.to_owned(), place.clone());
                 return Err(Refusal::Never { target, network: *network, place });
             }
-            let allowed: Vec<IpNet> = scope.allow.iter().map(|rule| rule.network).collect();
-            if let Some(address) = uncovered(&allowed, first, last).filter(|_| !allowed.is_empty())
-            {
+            let Some(allow) = &scope.allow else { continue };
+            let allowed: Vec<IpNet> = allow.iter().map(|rule| rule.network).collect();
+            if let Some(address) = uncovered(&allowed, first, last) {
                 let (target, file) = (target.to_owned(), scope.name.clone());
                 return Err(Refusal::Outside { target, address, file });
             }
@@ -270,6 +270,15 @@ mod tests {
         assert!(outside.contains("10.0.2.0 is in no network that scope.toml allows"), "{outside}");
         assert!(admit(&guard, "192.0.2.1", "192.0.2.1").is_err());
         assert!(admit(&guard, "::ffff", "::ffff").is_err());
+    }
+
+    #[test]
+    fn an_empty_list_allows_nothing() {
+        for text in ["allow = []", "allow = []\nnever = []"] {
+            let refused = admit(&guard(text), "127.0.0.1", "127.0.0.1").unwrap_err();
+            assert!(matches!(refused, Refusal::Outside { .. }), "{refused}");
+        }
+        assert_eq!(admit(&guard("never = []"), "127.0.0.1", "127.0.0.1"), Ok(()));
     }
 
     #[test]

@@ -52,25 +52,29 @@ pub type Options = BTreeMap<String, Sourced>;
 ///
 /// # Errors
 /// A file that cannot be read or has mistakes, an unknown profile.
-pub(super) fn completed(words: Vec<OsString>) -> Result<Vec<OsString>, SettingsError> {
+pub(super) fn completed(words: Vec<OsString>) -> Result<Completed, SettingsError> {
     let asked = profile_of(&words);
     // Most runs have nothing of the kind, and should not pay for it.
     if asked.is_none() && !files().iter().any(|path| path.exists()) && !has_variables() {
-        return Ok(words);
+        return Ok(Completed::typed(words));
     }
     // What is wrong with the words is told by the parser that follows.
     let command = Cli::command().ignore_errors(true);
-    let Ok(matches) = command.try_get_matches_from(&words) else { return Ok(words) };
-    let Some((matches, takes)) = takes_options(&matches) else { return Ok(words) };
+    let Ok(matches) = command.try_get_matches_from(&words) else {
+        return Ok(Completed::typed(words));
+    };
+    let Some((matches, takes)) = takes_options(&matches) else {
+        return Ok(Completed::typed(words));
+    };
     let layers = Layers::read()?;
     let typed = |name: &str| {
         let id = name.replace('-', "_");
         matches.try_contains_id(&id).is_ok_and(|there| there)
             && matches.value_source(&id) == Some(ValueSource::CommandLine)
     };
-    let mut added = Vec::new();
+    let (mut added, mut sources) = (Vec::new(), BTreeMap::new());
     for (name, sourced) in layers.options(asked.as_deref())? {
-        if takes.is_some_and(|takes| !takes.contains(&name.as_str())) {
+        if !takes.takes(&name) {
             continue;
         }
         // One of two that exclude each other was typed: it counts.
@@ -87,11 +91,27 @@ pub(super) fn completed(words: Vec<OsString>) -> Result<Vec<OsString>, SettingsE
             "true" if is_switch(&name) => Some(OsString::from(format!("--{name}"))),
             value => Some(OsString::from(format!("--{name}={value}"))),
         }));
+        sources.insert(name, sourced.source);
     }
     // Options may not stand behind `--`.
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let (before, after) = words.split_at(end);
-    Ok(before.iter().cloned().chain(added).chain(after.iter().cloned()).collect())
+    let words = before.iter().cloned().chain(added).chain(after.iter().cloned()).collect();
+    Ok(Completed { words, sources })
+}
+
+/// A command line with what files and the environment add.
+pub(super) struct Completed {
+    /// All words.
+    pub words: Vec<OsString>,
+    /// Where each option comes from that was not typed, by its long name.
+    pub sources: BTreeMap<String, String>,
+}
+
+impl Completed {
+    fn typed(words: Vec<OsString>) -> Completed {
+        Completed { words, sources: BTreeMap::new() }
+    }
 }
 
 /// Every option that a file can set, with its value and source where it has one.
@@ -102,24 +122,54 @@ pub(super) fn shown(
     profile: Option<&str>,
 ) -> Result<Vec<(String, Option<Sourced>)>, SettingsError> {
     let mut set = Layers::read()?.options(profile)?;
+    let command = Cli::command();
+    let usual = |name: &str| {
+        let argument = command.get_arguments().find(|all| all.get_long() == Some(name))?;
+        let takes = argument.get_action().takes_values();
+        let values = argument.get_default_values().iter().filter(|_| takes);
+        let values: Vec<String> = values.map(|v| v.to_string_lossy().into_owned()).collect();
+        let source = "default".to_owned();
+        (!values.is_empty()).then_some(Sourced { values, source })
+    };
     let all = names().into_iter().map(|name| {
-        let sourced = set.remove(&name);
+        let sourced = set.remove(&name).or_else(|| usual(&name));
         (name, sourced)
     });
     Ok(all.collect())
 }
 
-/// What a trace takes of a probe's options: how an organisation is held to its rules.
-/// The others mean something else there, or nothing.
-const OF_TRACE: &[&str] = &["audit", "scope"];
+/// Which of a probe's options a command takes from files.
+enum Takes {
+    All,
+    AllBut(&'static [&'static str]),
+    Only(&'static [&'static str]),
+}
 
-/// The matches of the command that takes a probe's options, if it is one, and which it
-/// takes when not all.
-fn takes_options(matches: &ArgMatches) -> Option<(&ArgMatches, Option<&'static [&'static str]>)> {
+impl Takes {
+    fn takes(&self, name: &str) -> bool {
+        match self {
+            Takes::All => true,
+            Takes::AllBut(others) => !others.contains(&name),
+            Takes::Only(these) => these.contains(&name),
+        }
+    }
+}
+
+/// What a trace takes: how an organisation is held to its rules. The others mean
+/// something else there, or nothing.
+const OF_TRACE: Takes = Takes::Only(&["audit", "scope"]);
+
+/// A watch writes changes, and no report.
+const OF_WATCH: Takes = Takes::AllBut(&["format", "output", "resume"]);
+
+/// The matches of the command that takes a probe's options, if it is one, and which.
+fn takes_options(matches: &ArgMatches) -> Option<(&ArgMatches, Takes)> {
     match matches.subcommand() {
-        None => Some((matches, None)),
-        Some(("probe" | "watch" | "check", matches)) => Some((matches, None)),
-        Some(("trace", matches)) => Some((matches, Some(OF_TRACE))),
+        None => Some((matches, Takes::All)),
+        Some(("probe", matches)) => Some((matches, Takes::All)),
+        Some(("check", matches)) => Some((matches, Takes::AllBut(&["resume"]))),
+        Some(("watch", matches)) => Some((matches, OF_WATCH)),
+        Some(("trace", matches)) => Some((matches, OF_TRACE)),
         Some(_) => None,
     }
 }
@@ -248,7 +298,9 @@ impl Layers {
         for error in errors {
             reading.complain(error.span().map_or(0, |span| span.start), error.message());
         }
-        for (key, value) in table.get_ref() {
+        let mut entries: Vec<_> = table.get_ref().iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
             match (&**key.get_ref(), value.get_ref()) {
                 ("profile", DeValue::String(name)) => self.profile = Some(name.to_string()),
                 ("profile", DeValue::Table(profiles)) => {

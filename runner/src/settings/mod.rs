@@ -5,12 +5,15 @@
 
 mod command;
 pub mod config;
+mod placed;
 mod read;
 mod trace;
 mod value;
+mod watch;
 
 pub use read::SettingsError;
 pub use trace::TraceSettings;
+pub use watch::WatchSettings;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -21,12 +24,12 @@ use clap::Parser;
 
 use crate::cli::{
     AuditCommand, CheckArgs, Cli, Command as Typed, ConfigCommand, PluginCommand, ProbeArgs,
-    WatchArgs,
 };
 pub use crate::cli::{BaselineArgs, BaselineCommand, Color, Format, Lang, ReportFormat, Until};
 use crate::model::{Family, SideEffect, Transport};
+use crate::nearest::nearest;
 use crate::scope::Guard;
-use crate::target::{Host, TargetSpec, parse_words};
+use crate::target::{Host, TargetError, TargetSpec, parse_words};
 use crate::via::Place;
 pub use command::Command;
 
@@ -159,25 +162,6 @@ pub(crate) fn parse_all(text: &str) -> [bool; 6] {
     ]
 }
 
-/// Everything about watching.
-#[derive(Debug)]
-pub struct WatchSettings {
-    /// What to probe each time.
-    pub probe: ProbeSettings,
-    /// From the beginning of one round to that of the next.
-    pub every: Duration,
-    /// What is waited for.
-    pub until: Option<Until>,
-    /// When to give up.
-    pub within: Option<Duration>,
-    /// What to run at every change.
-    pub on_change: Option<String>,
-    /// What is expected; the probe's targets come from it.
-    pub file: Option<PathBuf>,
-    /// Lines, also on a terminal.
-    pub plain: bool,
-}
-
 /// Everything about a check.
 #[derive(Debug)]
 pub struct CheckSettings {
@@ -195,11 +179,21 @@ pub struct CheckSettings {
 /// Clap's own (with their exit code: 0 for `--help`), or what cannot be made
 /// sense of.
 pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, SettingsError> {
-    let typed = Cli::try_parse_from(config::completed(args.collect())?)?;
+    let config::Completed { words, sources } = config::completed(args.collect())?;
+    let typed = Cli::try_parse_from(words).map_err(SettingsError::from);
+    typed.and_then(command).map_err(|error| placed::placed(&sources, error))
+}
+
+/// Makes sense of what was typed.
+fn command(typed: Cli) -> Result<Command, SettingsError> {
     match typed.command {
-        None => once(typed.probe).map(|p| Command::Probe(Box::new(p))),
+        None => {
+            let first = typed.probe.words.first().cloned();
+            let probe = once(typed.probe).map_err(|error| meant_command(first, error));
+            probe.map(|p| Command::Probe(Box::new(p)))
+        }
         Some(Typed::Probe(args)) => once(*args).map(|p| Command::Probe(Box::new(p))),
-        Some(Typed::Watch(args)) => watch(*args).map(|w| Command::Watch(Box::new(w))),
+        Some(Typed::Watch(args)) => watch::watch(*args).map(|w| Command::Watch(Box::new(w))),
         Some(Typed::Check(args)) => check(*args).map(|c| Command::Check(Box::new(c))),
         Some(Typed::Trace(args)) => trace::trace(*args).map(|t| Command::Trace(Box::new(t))),
         Some(Typed::Plugin(PluginCommand::List { plugin_dir })) => {
@@ -260,6 +254,20 @@ pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, Settin
     }
 }
 
+/// A host without ports that is nearly the name of a command was meant as that.
+fn meant_command(word: Option<String>, error: SettingsError) -> SettingsError {
+    let (Some(word), SettingsError::Target(TargetError::NoPorts { text, .. })) = (word, &error)
+    else {
+        return error;
+    };
+    let known = definitions();
+    let near = nearest(&word, known.get_subcommands().map(clap::Command::get_name));
+    match near.filter(|_| *text == word) {
+        Some(near) => SettingsError::NoCommand { word, near: near.to_owned() },
+        None => error,
+    }
+}
+
 /// Holds a list of files to naming standard input once: the second reader would find
 /// it empty.
 fn read_once<'a>(
@@ -286,39 +294,6 @@ fn once(args: ProbeArgs) -> Result<ProbeSettings, SettingsError> {
         (_, 2.., Some(_)) => Err(SettingsError::Alone { option: "--resume", with: "one round" }),
         _ => probe(args),
     }
-}
-
-fn watch(args: WatchArgs) -> Result<WatchSettings, SettingsError> {
-    let within = args.within.as_ref().map(|t| value::duration("--within", t)).transpose()?;
-    if within.is_some() && args.until.is_none() {
-        return Err(SettingsError::Alone { option: "--within", with: "--until" });
-    }
-    if args.probe.resume.is_some() {
-        return Err(SettingsError::Alone { option: "--resume", with: "one probe, not watch" });
-    }
-    if !args.probe.via.is_empty() {
-        return Err(SettingsError::Alone { option: "--via", with: "one probe, not watch" });
-    }
-    let probe = match &args.check {
-        None if args.until == Some(Until::Met) => {
-            return Err(SettingsError::Alone { option: "--until met", with: "--check FILE" });
-        }
-        None => probe(args.probe)?,
-        Some(_) if args.probe.words.is_empty() && args.probe.targets.is_empty() => {
-            probe_of(args.probe, Vec::new())?
-        }
-        Some(_) => return Err(SettingsError::TwoSources),
-    };
-    let every = probe.every;
-    Ok(WatchSettings {
-        probe: ProbeSettings { quiet: true, ..probe },
-        every,
-        until: args.until,
-        within,
-        on_change: args.on_change,
-        file: args.check,
-        plain: args.no_live,
-    })
 }
 
 fn check(mut args: CheckArgs) -> Result<CheckSettings, SettingsError> {

@@ -69,6 +69,14 @@ pub enum SettingsError {
         /// What may be a file instead.
         what: &'static str,
     },
+    /// A word that is no command, and no target as it stands.
+    #[error("no command '{word}', and no ports for a host of this name; did you mean '{near}'?")]
+    NoCommand {
+        /// As typed.
+        word: String,
+        /// The command that is nearly that.
+        near: String,
+    },
     /// A check takes one file.
     #[error(
         "check takes one file, for example portscan check expected.toml; 'check --init HOST:PORTS' prints one to begin with"

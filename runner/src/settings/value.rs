@@ -54,9 +54,10 @@ pub(super) fn output(text: &str) -> Result<(Format, PathBuf), SettingsError> {
     let form = "FORMAT=FILE, for example json=report.json; --format says which formats there are";
     let (format, file) = text.split_once('=').ok_or_else(|| bad(form))?;
     let format = Format::from_str(format, false).map_err(|_| bad(form))?;
-    match file.is_empty() {
-        true => Err(bad("FORMAT=FILE with a file's name")),
-        false => Ok((format, file.into())),
+    match file {
+        "" => Err(bad("FORMAT=FILE with a file's name")),
+        "-" => Err(bad("FORMAT=FILE with a file's name: --format writes to standard output")),
+        file => Ok((format, file.into())),
     }
 }
 

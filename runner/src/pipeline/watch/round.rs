@@ -58,7 +58,8 @@ impl Answer {
     pub fn changes(&self, before: Option<&Answer>) -> Vec<Change> {
         match &self.check {
             None => {
-                let empty = Report { endpoints: Vec::new(), ..self.report.clone() };
+                let mut empty = Report { endpoints: Vec::new(), ..self.report.clone() };
+                empty.tail.unresolved.clear();
                 changes(before.map_or(&empty, |before| &before.report), &self.report)
             }
             Some(check) => differences(before.and_then(|before| before.check.as_ref()), check),

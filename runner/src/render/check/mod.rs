@@ -9,6 +9,7 @@ mod prometheus;
 mod table;
 mod tap;
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::{Format, Style, escape, formats};
@@ -45,18 +46,25 @@ pub fn write(
     out.flush()
 }
 
-/// The report, headed by what is not as it ought to be.
+/// The report, headed by what is not as it ought to be. What is so needs no next step:
+/// a port that ought to be closed is not told to be opened.
 fn page(check: &Check, report: &Report) -> Report {
     let mut page = report.clone();
+    let differs = |case: &&Case| matches!(case.status, Status::Differs | Status::NotMeasured);
+    let wrong = || check.expectations.iter().filter(differs);
+    let places: HashSet<_> =
+        wrong().filter_map(|c| Some((c.address.as_deref()?, c.port?, c.transport?))).collect();
+    for row in &mut page.endpoints {
+        if !places.contains(&(row.address.as_str(), row.port, row.transport)) {
+            row.advice.clear();
+        }
+    }
     page.tail
         .conclusions
         .insert(0, NameConclusion { target: "Expectations".to_owned(), text: counts(check) });
-    let wrong = check
-        .expectations
-        .iter()
-        .filter(|case| matches!(case.status, Status::Differs | Status::NotMeasured))
-        .map(|case| NameConclusion { target: name(case), text: sentences(case).join("; ") });
-    page.tail.conclusions.extend(wrong);
+    let told =
+        |case: &Case| NameConclusion { target: name(case), text: sentences(case).join("; ") };
+    page.tail.conclusions.extend(wrong().map(told));
     page
 }
 
