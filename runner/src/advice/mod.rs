@@ -101,9 +101,17 @@ impl Advice {
     }
 }
 
+impl Advice {
+    /// The sentence with its command. Put together, not formatted: a scan of all ports
+    /// says it tens of thousands of times.
+    fn text(&self) -> String {
+        [&self.sentence, " (", &self.command, ")"].concat()
+    }
+}
+
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.sentence, self.command)
+        f.write_str(&self.text())
     }
 }
 
@@ -270,5 +278,5 @@ pub const MOST: usize = 2;
 /// What to do next about one endpoint; nothing when all is well.
 pub fn advise(outcome: &Outcome, context: &Context<'_>) -> Vec<String> {
     let said = RULES.iter().filter_map(|rule| (rule.say)(outcome, context)).take(MOST);
-    said.map(|advice| advice.to_string()).collect()
+    said.map(|advice| advice.text()).collect()
 }

@@ -16,21 +16,28 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 ///
 /// The signals are blocked in every thread and waited for in one, so that no
 /// code runs inside a signal handler. A later run takes the place of this one.
-pub(super) fn watch(stop: Stop) {
+///
+/// The run may be over at once: until [`listen`], which is called before it waits for
+/// anything, an interruption is kept for later.
+pub(super) fn prepare(stop: Stop) {
     *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
-    listen();
+    block();
 }
 
-/// The same for work that looks at [`is_asked`] by itself.
+/// Keeps the signals from this thread and from those that it starts.
+fn block() -> Option<SigSet> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&signals), None).ok().map(|()| signals)
+}
+
+/// Begins to wait for the signals, once. Work without a [`Stop`] looks at [`is_asked`]
+/// by itself.
 pub(super) fn listen() {
     static WATCHING: OnceLock<()> = OnceLock::new();
     WATCHING.get_or_init(|| {
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGINT);
-        signals.add(Signal::SIGTERM);
-        if pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&signals), None).is_err() {
-            return;
-        }
+        let Some(signals) = block() else { return };
         std::thread::spawn(move || {
             if signals.wait().is_ok() {
                 ASKED.store(true, Ordering::SeqCst);

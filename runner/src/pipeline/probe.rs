@@ -80,7 +80,7 @@ fn run_with(
     let resolved = std::mem::take(&mut sources.resolved);
     let mut net = LiveNet::new(sockets, binding.clone()).map_err(|e| format!("no network: {e}"))?;
     let mut stop = net.stop();
-    super::interrupt::watch(stop.clone());
+    super::interrupt::prepare(stop.clone());
     let (earlier, renderer) = resumed(settings, renderer)?;
     let mut tally = earlier.tally;
     sources.unresolved.iter().for_each(|_| tally.add_unresolved());
@@ -89,6 +89,9 @@ fn run_with(
     let is_first_hop = |ip| vantage.is_first_hop(ip);
     let place = super::place(&is_own, &is_first_hop);
     let mut series = HashMap::new();
+    if settings.count > 1 {
+        super::interrupt::listen();
+    }
     for _ in 1..settings.count {
         // Names are asked again each round: an address that comes and goes is one of the answers.
         let again = super::sources::sources(
@@ -111,7 +114,7 @@ fn run_with(
     };
     if let Some(pool) = &pool {
         let earlier = std::mem::replace(&mut stop, pool.stop());
-        super::interrupt::watch(stop.clone());
+        super::interrupt::prepare(stop.clone());
         if earlier.is_asked() {
             stop.ask();
         }
@@ -147,6 +150,7 @@ fn run_with(
     }
     drop(pool);
     for (mut outcome, ask) in round.untraced.take().unwrap_or_default() {
+        super::interrupt::listen();
         if !stop.is_asked() {
             let sentence = super::trace::sentence(&mut net, &ask, settings.rate);
             outcome.notes.push(Note::Path { sentence });
@@ -164,13 +168,12 @@ fn lanes(rate: Option<f64>, endpoints: u64) -> usize {
     /// A third gains nothing: deciding takes as long as a share of two of them.
     /// On two cores, too, two are better than one.
     const LANES: usize = 2;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    match rate {
-        // One thread is fast enough, and knows at once what it has sent.
-        Some(_) => 0,
-        None if endpoints < WORTH_IT || cores < 2 => 0,
-        None => LANES,
+    // With a rate, one thread is fast enough, and knows at once what it has sent.
+    if rate.is_some() || endpoints < WORTH_IT {
+        return 0;
     }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores < 2 { 0 } else { LANES }
 }
 
 /// What an earlier run left, and a renderer that appends to it.

@@ -225,6 +225,9 @@ impl<'a> Round<'a> {
         /// more than taking it.
         const MANY: usize = 32;
         const TOGETHER: Duration = Duration::from_millis(1);
+        if !self.pending.is_empty() {
+            super::interrupt::listen();
+        }
         while !self.pending.is_empty() && !self.stop.is_asked() {
             if let Ok((order, result)) = self.checks.finished().recv_timeout(TURN) {
                 self.checked(order, result);
@@ -361,6 +364,10 @@ impl Follow for Round<'_> {
             }
             _ => self.emit(outcome),
         }
+    }
+
+    fn waits(&mut self) {
+        super::interrupt::listen();
     }
 
     fn table_full(&mut self) {

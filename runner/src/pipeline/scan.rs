@@ -50,6 +50,8 @@ pub trait Follow {
     fn slowed(&mut self, _: Slowed) {}
     /// This machine's table of connections is full: the run goes on as entries expire.
     fn table_full(&mut self) {}
+    /// The run begins to wait for answers; called once.
+    fn waits(&mut self) {}
     /// Whether another endpoint may be asked for now.
     fn has_room(&self) -> bool {
         true
@@ -63,6 +65,7 @@ pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mu
     let mut events = Vec::new();
     let mut streams: HashMap<u64, Connected> = HashMap::new();
     let mut exhausted = false;
+    let mut has_waited = false;
     loop {
         while !exhausted && plan.has_room() && follow.has_room() {
             match follow.next_ask() {
@@ -85,12 +88,17 @@ pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mu
             let stream = finished.connected.and_then(|key| streams.remove(&key));
             follow.probed(judged(finished, place, stream));
         }
+        // The first look waits for nothing: a near answer may be there already.
+        let until = if has_waited { until } else { Some(net.now()) };
         net.wait(until, &mut events);
         for event in events.drain(..) {
             happened(event, plan, &mut streams, net.now());
         }
         while let Some(slowed) = plan.pop_slowed() {
             follow.slowed(slowed);
+        }
+        if !std::mem::replace(&mut has_waited, true) && plan.active() > 0 {
+            follow.waits();
         }
         if plan.take_table_full() {
             follow.table_full();

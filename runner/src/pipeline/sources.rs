@@ -74,7 +74,7 @@ pub(super) fn sources(
 /// A sentence with the rule.
 pub(super) fn admit_written(targets: &[TargetSpec], guard: &Guard) -> Result<u64, String> {
     let refused = |refusal: Refusal| refusal.to_string();
-    guard.is_time(minute_of_day()).map_err(refused)?;
+    guard.is_time(minute_of_day).map_err(refused)?;
     let mut public = 0;
     for target in targets {
         let (first, last) = match &target.host {

@@ -10,6 +10,7 @@ mod read;
 mod trace;
 mod value;
 mod watch;
+mod words;
 
 pub use read::SettingsError;
 pub use trace::TraceSettings;
@@ -19,8 +20,6 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use clap::Parser;
 
 use crate::cli::{
     AuditCommand, CheckArgs, Cli, Command as Typed, ConfigCommand, PluginCommand, ProbeArgs,
@@ -180,7 +179,7 @@ pub struct CheckSettings {
 /// sense of.
 pub fn from_args(args: impl Iterator<Item = OsString>) -> Result<Command, SettingsError> {
     let config::Completed { words, sources } = config::completed(args.collect())?;
-    let typed = Cli::try_parse_from(words).map_err(SettingsError::from);
+    let typed = words::parse(&words).map_err(SettingsError::from);
     typed.and_then(command).map_err(|error| placed::placed(&sources, error))
 }
 

@@ -40,6 +40,7 @@ fn watch(settings: &WatchSettings) -> Result<ExitStatus, String> {
     if is_live {
         render::talk::once();
     }
+    interrupt::listen();
     loop {
         let turn = Instant::now();
         let answer = question.ask()?;
