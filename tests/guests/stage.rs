@@ -421,3 +421,21 @@ fn a_confirming_dialogue_stands_alone() {
     assert!(result.conclusion.findings.is_empty());
     assert!(result.conclusion.summary.starts_with("all is well"));
 }
+
+#[test]
+fn no_more_is_asked_for_while_many_checks_wait() {
+    const JOBS: u64 = 2_200;
+    let folder = Folder::new().with("reader", Plugin::check(READ));
+    let choice = PluginChoice::Named(vec!["reader".to_owned()]);
+    let options = CheckOptions { concurrency: 1, ..folder.options(choice) };
+    let checks = Checks::new(options).expect("a known plugin");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let endpoint = tcp(listener.local_addr().expect("bound"));
+    assert!(checks.has_room());
+    (0..JOBS).for_each(|order| checks.submit(job(order, endpoint)));
+    assert!(!checks.has_room(), "one is under way and waits, the others wait for it");
+    // Whoever comes is hung up on.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    (0..JOBS).for_each(|_| drop(next(&checks)));
+    assert!(checks.has_room());
+}

@@ -180,7 +180,7 @@ impl ScriptedNet {
 
     fn forgets(&mut self, handle: u64) -> Farewell {
         let retransmits = self.listening.remove(&handle).map_or(0, |l| l.retransmits);
-        Farewell { retransmits, invalid_answer: false }
+        Farewell { retransmits, invalid_answer: false, doubtful: false }
     }
 
     fn happen(&mut self, event: Event, told: &mut Vec<Told>) {

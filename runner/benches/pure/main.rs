@@ -123,6 +123,7 @@ fn judging(c: &mut Criterion) {
         endpoint: Endpoint::new(SocketAddr::from(([192, 0, 2, 1], 443)), Transport::Tcp),
         observations: &observations,
         cut_short: false,
+        doubtful: false,
         sent: 3,
         first_sent: Moment::START,
         is_own: &|_| false,

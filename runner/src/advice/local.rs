@@ -62,6 +62,12 @@ pub(super) fn own_rejection(o: &Outcome, c: &Context<'_>) -> Option<Advice> {
     })
 }
 
+/// Whether this machine ran out of descriptors or local ports, rather than of room for
+/// packets.
+fn is_of_descriptors(o: &Outcome) -> bool {
+    matches!(o.evidence.errno, Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN))
+}
+
 pub(super) fn could_not_measure(o: &Outcome, _: &Context<'_>) -> Option<Advice> {
     if o.state != PortState::Unknown {
         return None;
@@ -74,6 +80,11 @@ pub(super) fn could_not_measure(o: &Outcome, _: &Context<'_>) -> Option<Advice> 
         Reason::LocalDenied => Advice::new(
             "this machine itself refused to send: its own firewall, or a prohibit route",
             "nft list ruleset",
+        ),
+        Reason::LocalLimit if !is_of_descriptors(o) => Advice::new(
+            "this machine's buffers or its firewall's table of connections are full: ask more \
+             slowly (--rate), or make room",
+            "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max",
         ),
         Reason::LocalLimit => Advice::new(
             "a limit of this machine was reached: raise it, or give a smaller --max-in-flight",

@@ -158,7 +158,8 @@ fn the_manual_is_what_the_rules_say() {
 
 #[test]
 fn every_rule_has_a_name_of_its_own_and_a_scenario_with_one_command() {
-    const PROGRAMS: [&str; 7] = ["portscan", "ss", "nft", "ip", "getent", "tcpdump", "ulimit"];
+    const PROGRAMS: [&str; 8] =
+        ["portscan", "ss", "nft", "ip", "getent", "tcpdump", "ulimit", "sysctl"];
     let mut seen = BTreeSet::new();
     for (name, _, cases) in all() {
         assert!(seen.insert(name), "two rules are called {name}");

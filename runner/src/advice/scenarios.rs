@@ -86,6 +86,12 @@ fn unknown(reason: Reason) -> Outcome {
     outcome(443, Tcp, PortState::Unknown, reason)
 }
 
+fn limited(errno: i32) -> Outcome {
+    let mut row = unknown(Reason::LocalLimit);
+    row.evidence.errno = Some(errno);
+    row
+}
+
 fn noted(mut row: Outcome, note: Note) -> Outcome {
     row.notes.push(note);
     row
@@ -136,7 +142,9 @@ pub(super) fn scenarios() -> Vec<(&'static str, Outcome, World)> {
         ("no IPv6 here", at(unknown(Reason::LocalNoRoute), "n", "2001:db8::7"), elsewhere()),
         ("no route here", unknown(Reason::LocalNoRoute), elsewhere()),
         ("own firewall", unknown(Reason::LocalDenied), elsewhere()),
-        ("out of descriptors", unknown(Reason::LocalLimit), elsewhere()),
+        ("out of descriptors", limited(libc::EMFILE), elsewhere()),
+        ("no room for packets", limited(libc::ENOBUFS), elsewhere()),
+        ("silence, and the own table full", unknown(Reason::LocalLimit), elsewhere()),
         ("interrupted", unknown(Reason::Interrupted), elsewhere()),
         ("TCP asked, UDP open", closed(53), World { open: vec![(53, Udp)], ..elsewhere() }),
         ("UDP asked, TCP open", closed_udp(53), World { open: vec![(53, Tcp)], ..elsewhere() }),

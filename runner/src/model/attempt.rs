@@ -30,4 +30,7 @@ pub struct Farewell {
     pub retransmits: u8,
     /// Segments came in that did not answer the SYN (wrong acknowledgement).
     pub invalid_answer: bool,
+    /// This machine's table of connections was full when it was sent: its own
+    /// firewall may have dropped it, and tells nobody of a SYN.
+    pub doubtful: bool,
 }

@@ -175,6 +175,7 @@ fn judged(finished: Finished, place: &Place<'_>, stream: Option<Connected>) -> P
         observations: &finished.observations,
         sent: finished.sent,
         cut_short: finished.cut_short,
+        doubtful: finished.doubtful,
         is_own: place.is_own,
     };
     let judgement = judge(&question);

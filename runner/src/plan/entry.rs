@@ -91,6 +91,8 @@ pub struct Finished {
     pub open_for_everything: bool,
     /// The run ended while it was still being asked.
     pub cut_short: bool,
+    /// Not one attempt is sure to have left this machine.
+    pub doubtful: bool,
     /// The key of the attempt that connected, for whoever holds its stream.
     pub connected: Option<u64>,
 }
@@ -133,6 +135,8 @@ pub(super) struct Entry {
     pub sent: u16,
     pub retransmits: u16,
     pub invalid_answer: bool,
+    /// Attempts that may not have left.
+    pub doubtful: u16,
     pub deadline: Moment,
     /// Due now, waiting in a queue to be sent or on its way out.
     pub queued: bool,
@@ -208,6 +212,7 @@ impl Entry {
             budget: self.budget,
             open_for_everything: open,
             cut_short: self.cut_short,
+            doubtful: self.doubtful > 0 && self.doubtful == self.sent,
             connected: self.connected,
             observations: self.observations,
             ask: self.ask,

@@ -232,6 +232,7 @@ impl Plan {
         let Some(entry) = self.live(index, generation) else { return };
         entry.retransmits = entry.retransmits.saturating_add(u16::from(farewell.retransmits));
         entry.invalid_answer |= farewell.invalid_answer;
+        entry.doubtful += u16::from(farewell.doubtful);
         entry.farewells -= 1;
         if entry.phase == Phase::Closing && entry.farewells == 0 {
             self.finish(index, now);

@@ -40,6 +40,7 @@ impl Plan {
             farewells: 0,
             budget: None,
             cut_short: false,
+            doubtful: 0,
             connected: None,
             lost: 0,
         });

@@ -28,6 +28,8 @@ pub struct Question<'a> {
     /// The run ended while the endpoint was still being asked: silence so far
     /// says nothing.
     pub cut_short: bool,
+    /// Not one attempt is sure to have left this machine: silence says nothing.
+    pub doubtful: bool,
     /// Attempts that really left this machine.
     pub sent: u16,
     /// When the first attempt was made.
@@ -108,6 +110,7 @@ fn silence(question: &Question<'_>) -> Judgement {
     let (state, reason) = match (question.sent, question.endpoint.transport) {
         _ if question.cut_short => (PortState::Unknown, Reason::Interrupted),
         (0, _) => (PortState::Unknown, Reason::Interrupted),
+        _ if question.doubtful => (PortState::Unknown, Reason::LocalLimit),
         (_, Transport::Tcp) => (PortState::Filtered, Reason::NoResponse),
         (_, Transport::Udp) => (PortState::OpenFiltered, Reason::NoResponse),
     };
@@ -286,6 +289,7 @@ mod tests {
             sent,
             first_sent: Moment::START,
             cut_short: false,
+            doubtful: false,
             is_own: &is_own,
         })
     }
@@ -295,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_that_was_cut_short_is_no_state_and_a_proof_is() {
+    fn silence_that_was_cut_short_or_kept_here_is_no_state_and_a_proof_is() {
         let endpoint = Endpoint::new(SocketAddr::from((TARGET, 53)), Transport::Tcp);
         let at = Moment::START;
         let refused = [Observation {
@@ -306,19 +310,22 @@ mod tests {
             repeated: false,
             signal: Signal::Refused,
         }];
-        let cut = |observations| {
+        let judged = |observations, cut_short, doubtful| {
             judge(&Question {
                 endpoint,
                 observations,
                 sent: 2,
                 first_sent: at,
-                cut_short: true,
+                cut_short,
+                doubtful,
                 is_own: &|_| false,
             })
         };
-        let silent = cut(&[]);
+        let silent = judged(&[], true, false);
         assert_eq!((silent.state, silent.reason), (PortState::Unknown, Reason::Interrupted));
-        assert_eq!(cut(&refused).state, PortState::Closed);
+        let kept = judged(&[], false, true);
+        assert_eq!((kept.state, kept.reason), (PortState::Unknown, Reason::LocalLimit));
+        assert_eq!(judged(&refused, true, true).state, PortState::Closed);
     }
 
     proptest! {

@@ -36,7 +36,7 @@ const COMMANDS: [&str; 15] = [
 pub(super) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
     let is_command = |word: &OsString| COMMANDS.iter().any(|command| word == command);
     if !words.iter().skip(1).any(is_command) {
-        let own = ProbeArgs::augment_args(clap::Command::new("portscan"));
+        let own = ProbeArgs::augment_args(clap::Command::default().name("portscan"));
         let typed = own.try_get_matches_from(words);
         if let Ok(probe) = typed.and_then(|mut typed| ProbeArgs::from_arg_matches_mut(&mut typed)) {
             return Ok(Cli { command: None, probe });

@@ -67,6 +67,8 @@ struct Listening {
     sent: Moment,
     /// Options were set that the next attempt must not inherit.
     altered: bool,
+    /// See [`Farewell::doubtful`].
+    doubtful: bool,
 }
 
 impl LiveNet {
@@ -113,12 +115,12 @@ impl LiveNet {
 
     /// Sends one packet and tells at once what became of it.
     pub fn send_now(&mut self, attempt: &Attempt<'_>) -> Sent {
-        match self.table.as_mut().map_or(Room::Enough, Table::room) {
-            Room::Enough => {}
-            Room::Taken => return Sent::Busy { errno: libc::ENOBUFS },
-            Room::TakenByUs => return Sent::TableFull,
+        let room = self.table.as_mut().map_or(Room::Enough, Table::room);
+        if room == Room::TakenByUs {
+            return Sent::TableFull;
         }
-        match self.try_send(attempt) {
+        // Full of others', the kernel may still evict one of them.
+        match self.try_send(attempt, room == Room::Taken) {
             Ok(handle) => Sent::Listening(handle),
             Err(e) => match e.raw_os_error().unwrap_or(libc::EIO) {
                 // No address of that family to send from, or no free port?
@@ -126,6 +128,8 @@ impl LiveNet {
                     Sent::Refused { errno: libc::EADDRNOTAVAIL }
                 }
                 libc::EADDRNOTAVAIL => Sent::Busy { errno: libc::EAGAIN },
+                // What the own firewall says for a datagram that finds no room.
+                libc::EPERM if room == Room::Taken => Sent::Busy { errno: libc::ENOBUFS },
                 errno @ (libc::EMFILE
                 | libc::ENFILE
                 | libc::ENOMEM
@@ -141,14 +145,16 @@ impl LiveNet {
     pub fn forget_now(&mut self, handle: Handle) -> Farewell {
         let Some(slot) = self.listening(handle) else { return Farewell::default() };
         let Some(listening) = self.slots[slot as usize].attempt else { return Farewell::default() };
+        let doubtful = listening.doubtful;
         let farewell = match (&self.slots[slot as usize].socket, listening.endpoint.transport) {
             (Some(socket), Transport::Tcp) => platform::tcp_info(socket.as_raw_fd())
                 .map(|info| Farewell {
                     retransmits: info.retransmits.min(255) as u8,
                     invalid_answer: info.segments_in > 0 && !info.is_connected(),
+                    doubtful,
                 })
                 .unwrap_or_default(),
-            _ => Farewell::default(),
+            _ => Farewell { doubtful, ..Farewell::default() },
         };
         self.close(slot);
         farewell
@@ -244,7 +250,7 @@ impl LiveNet {
         }
     }
 
-    fn try_send(&mut self, attempt: &Attempt<'_>) -> io::Result<Handle> {
+    fn try_send(&mut self, attempt: &Attempt<'_>, doubtful: bool) -> io::Result<Handle> {
         let slot = self.socket_for(attempt)?;
         let sent_at = self.now();
         let address = attempt.endpoint.socket.into();
@@ -262,7 +268,7 @@ impl LiveNet {
         }
         let altered = attempt.hops.is_some();
         let Attempt { key, endpoint, .. } = *attempt;
-        let listening = Listening { key, endpoint, sent: sent_at, altered };
+        let listening = Listening { key, endpoint, sent: sent_at, altered, doubtful };
         self.slots[slot as usize].attempt = Some(listening);
         let handle = self.handle(slot);
         if endpoint.transport == Transport::Tcp && self.is_answered_at_once(slot, listening) {
