@@ -439,3 +439,21 @@ fn no_more_is_asked_for_while_many_checks_wait() {
     (0..JOBS).for_each(|_| drop(next(&checks)));
     assert!(checks.has_room());
 }
+
+#[test]
+fn checks_that_wait_for_their_peers_leave_their_places_to_others() {
+    const JOBS: u64 = 200;
+    let folder = Folder::new().with("reader", Plugin::check(READ));
+    let choice = PluginChoice::Named(vec!["reader".to_owned()]);
+    let options = CheckOptions { concurrency: 256, ..folder.options(choice) };
+    let checks = Checks::new(options).expect("a known plugin");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let endpoint = tcp(listener.local_addr().expect("bound"));
+    (0..JOBS).for_each(|order| checks.submit(job(order, endpoint)));
+    // Nobody is answered before all are there.
+    let all: Vec<TcpStream> = (0..JOBS).map(|_| listener.accept().expect("accepted").0).collect();
+    all.into_iter().for_each(|mut served| served.write_all(b"hello").expect("written"));
+    for _ in 0..JOBS {
+        assert_eq!(next(&checks).1.conclusion.summary, "hello");
+    }
+}
