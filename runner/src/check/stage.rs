@@ -251,7 +251,6 @@ fn max_waiting(concurrency: usize) -> usize {
 
 async fn run(stage: Arc<Stage>, mut work: Work, since: Instant) {
     let Ok(permit) = stage.permits.acquire().await else { return };
-    let Ok(begun) = stage.begun.acquire().await else { return };
     stage.queued.fetch_sub(1, Ordering::Relaxed);
     if work.job.stream.is_some() {
         stage.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -260,20 +259,23 @@ async fn run(stage: Arc<Stage>, mut work: Work, since: Instant) {
         }
     }
     let result = match load(&stage, &work.plugin).await {
-        Ok(guest) => {
-            let mut examined = pin!(examine(&stage, &mut work, &guest));
-            match timeout(BEGINNING, &mut examined).await {
-                Ok(result) => result,
-                Err(_) => {
-                    drop(begun);
-                    examined.await
-                }
-            }
-        }
+        Ok(guest) => begin(&stage, &mut work, &guest).await,
         Err(fault) => faulted(&work.plugin, fault),
     };
     drop(permit);
     stage.report(&work, result);
+}
+
+/// Examines, when few enough others have just begun.
+async fn begin(stage: &Stage, work: &mut Work, guest: &Guest) -> CheckResult {
+    // Never closed; without a turn it would only be slower.
+    let begun = stage.begun.acquire().await.ok();
+    let mut examined = pin!(examine(stage, work, guest));
+    if let Ok(result) = timeout(BEGINNING, &mut examined).await {
+        return result;
+    }
+    drop(begun);
+    examined.await
 }
 
 /// The guest; compiled off the runtime's threads when it has to be.

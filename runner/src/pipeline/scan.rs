@@ -97,7 +97,8 @@ pub fn scan<N: Net>(plan: &mut Plan, net: &mut N, place: &Place<'_>, follow: &mu
         while let Some(slowed) = plan.pop_slowed() {
             follow.slowed(slowed);
         }
-        if !std::mem::replace(&mut has_waited, true) && plan.active() > 0 {
+        let is_over = exhausted && plan.active() == 0;
+        if !std::mem::replace(&mut has_waited, true) && !is_over {
             follow.waits();
         }
         if plan.take_table_full() {

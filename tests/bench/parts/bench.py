@@ -5,6 +5,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 
+from . import profile
 from .judge import judge
 from .measure import Launcher
 from .rig import Rig, which
@@ -21,6 +22,7 @@ class Settings:
     runs: int
     slow: bool
     short: bool
+    profile: bool = False
 
 
 class Bench:
@@ -37,6 +39,7 @@ class Bench:
         self.rustscan = self._copy(which("rustscan"))
         self.launcher = Launcher(self.binaries, scratch)
         self.missing = set()
+        self.profiles = []
 
     def _copy(self, program):
         if not program or not os.path.exists(program):
@@ -83,6 +86,9 @@ class Bench:
         """
         table = Table(case, title, goals=list(goals))
         tools = [tool for tool in tools if tool and (self.settings.slow or not tool.slow)]
+        if self.settings.profile:
+            self._profile(case, rig, tools, before)
+            return table
         for turn in range(runs or self.settings.runs):
             for tool in tools:
                 limit = 1 if tool.slow else tool.runs
@@ -95,6 +101,17 @@ class Bench:
                 if sample.wall > 0.5:
                     say(f"{case}: {tool.name}: {sample.wall:.2f} s")
         return table
+
+    def _profile(self, case, rig, tools, before):
+        """Runs portscan alone, once, and counts its system calls."""
+        for tool in tools:
+            if tool.command[0] != self.portscan:
+                continue
+            if before:
+                before()
+            words, counts = profile.command(tool, self.scratch)
+            self.launcher.run(words, netns=rig.client, nofile=tool.nofile, timeout=tool.timeout)
+            self.profiles.append(profile.Profile(case, tool.name, profile.read(counts)))
 
     def _one(self, rig, tool, truth):
         sample = self.launcher.run(
