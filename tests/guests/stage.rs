@@ -422,15 +422,22 @@ fn a_confirming_dialogue_stands_alone() {
     assert!(result.conclusion.summary.starts_with("all is well"));
 }
 
-#[test]
-fn no_more_is_asked_for_while_many_checks_wait() {
-    const JOBS: u64 = 2_200;
+/// A stage whose plugin waits for what its peer says, with so many checks at once, and a
+/// peer.
+fn waiting(concurrency: usize) -> (Folder, Checks, TcpListener, Endpoint) {
     let folder = Folder::new().with("reader", Plugin::check(READ));
     let choice = PluginChoice::Named(vec!["reader".to_owned()]);
-    let options = CheckOptions { concurrency: 1, ..folder.options(choice) };
+    let options = CheckOptions { concurrency, ..folder.options(choice) };
     let checks = Checks::new(options).expect("a known plugin");
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let endpoint = tcp(listener.local_addr().expect("bound"));
+    (folder, checks, listener, endpoint)
+}
+
+#[test]
+fn no_more_is_asked_for_while_many_checks_wait() {
+    const JOBS: u64 = 2_200;
+    let (_folder, checks, listener, endpoint) = waiting(1);
     assert!(checks.has_room());
     (0..JOBS).for_each(|order| checks.submit(job(order, endpoint)));
     assert!(!checks.has_room(), "one is under way and waits, the others wait for it");
@@ -443,12 +450,7 @@ fn no_more_is_asked_for_while_many_checks_wait() {
 #[test]
 fn checks_that_wait_for_their_peers_leave_their_places_to_others() {
     const JOBS: u64 = 200;
-    let folder = Folder::new().with("reader", Plugin::check(READ));
-    let choice = PluginChoice::Named(vec!["reader".to_owned()]);
-    let options = CheckOptions { concurrency: 256, ..folder.options(choice) };
-    let checks = Checks::new(options).expect("a known plugin");
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let endpoint = tcp(listener.local_addr().expect("bound"));
+    let (_folder, checks, listener, endpoint) = waiting(256);
     (0..JOBS).for_each(|order| checks.submit(job(order, endpoint)));
     // Nobody is answered before all are there.
     let all: Vec<TcpStream> = (0..JOBS).map(|_| listener.accept().expect("accepted").0).collect();
