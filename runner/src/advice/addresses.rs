@@ -26,14 +26,6 @@ impl Split<'_> {
         let first = self.bad.first()?.1;
         self.bad.iter().all(|(_, state)| *state == first).then_some(first)
     }
-
-    /// The port as a command takes it.
-    fn port(&self) -> String {
-        match self.transport {
-            Transport::Tcp => self.port.to_string(),
-            Transport::Udp => format!("{}/udp", self.port),
-        }
-    }
 }
 
 /// One rule about a name.
@@ -76,7 +68,7 @@ fn one_family(split: &Split<'_>) -> Option<Advice> {
     };
     Some(Advice::new(
         format!("{good} open, {broken} {state}: check the {record} record or {suspect}"),
-        format!("portscan {} {} {option}", split.name, split.port()),
+        format!("portscan {} {} {option}", split.name, split.transport.typed(split.port)),
     ))
 }
 

@@ -27,10 +27,7 @@ pub struct Seen<'a> {
 impl Seen<'_> {
     /// The endpoint as a command takes it.
     fn endpoint(&self) -> String {
-        match self.transport {
-            Transport::Tcp => format!("{} {}", self.address, self.port),
-            Transport::Udp => format!("{} {}/udp", self.address, self.port),
-        }
+        format!("{} {}", self.address, self.transport.typed(self.port))
     }
 
     /// The command, run at that place, that shows how far packets get from it.

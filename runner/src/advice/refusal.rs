@@ -7,10 +7,7 @@ use crate::model::{Outcome, PortState, Reason, Role, Transport};
 
 pub(super) fn wrong_transport(o: &Outcome, c: &Context<'_>) -> Option<Advice> {
     let (ip, port, asked) = (o.endpoint.ip(), o.endpoint.port(), o.endpoint.transport);
-    let other = match asked {
-        Transport::Tcp => Transport::Udp,
-        Transport::Udp => Transport::Tcp,
-    };
+    let other = asked.other();
     (o.state != PortState::Open && (c.is_open)(ip, port, other)).then(|| {
         Advice::new(
             format!("{port}/{other} is open here, {port}/{asked} is not: was it the other?"),
@@ -159,8 +156,5 @@ pub(super) fn trace(o: &Outcome) -> String {
 
 /// The port as a command takes it.
 pub(super) fn port(o: &Outcome) -> String {
-    match o.endpoint.transport {
-        Transport::Tcp => o.endpoint.port().to_string(),
-        Transport::Udp => format!("{}/udp", o.endpoint.port()),
-    }
+    o.endpoint.transport.typed(o.endpoint.port())
 }

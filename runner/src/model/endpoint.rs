@@ -21,6 +21,22 @@ impl Transport {
             Transport::Udp => "udp",
         }
     }
+
+    /// UDP for TCP, and TCP for UDP.
+    pub fn other(self) -> Transport {
+        match self {
+            Transport::Tcp => Transport::Udp,
+            Transport::Udp => Transport::Tcp,
+        }
+    }
+
+    /// A port of it as a command line takes it: `80`, `53/udp`.
+    pub fn typed(self, port: u16) -> String {
+        match self {
+            Transport::Tcp => port.to_string(),
+            Transport::Udp => format!("{port}/udp"),
+        }
+    }
 }
 
 impl fmt::Display for Transport {

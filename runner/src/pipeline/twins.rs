@@ -51,11 +51,7 @@ impl Twins {
     /// Keeps a row whose other transport is not measured yet; gives back any other.
     pub fn hold(&mut self, outcome: Outcome) -> Option<Outcome> {
         let endpoint = outcome.endpoint;
-        let other = match endpoint.transport {
-            Transport::Tcp => Transport::Udp,
-            Transport::Udp => Transport::Tcp,
-        };
-        let key = (endpoint.ip(), endpoint.port(), other);
+        let key = (endpoint.ip(), endpoint.port(), endpoint.transport.other());
         let is_awaited = outcome.state != PortState::Open
             && self.ports.contains(&endpoint.port())
             && !self.probed.contains(&key);
